@@ -1,0 +1,105 @@
+//! Zenoh key expressions: where a ROS 2 topic is found once `zenoh-bridge-ros2dds` carries it.
+//!
+//! The bridge drops the topic's leading slash and puts its configured namespace in front. The message type is
+//! not part of the key; it is found in the bridge's liveliness tokens, in the form of [`dds_type_name`].
+
+use crate::Error;
+use std::fmt;
+
+/// Topic of our own action chunks.
+pub const ACTION_CHUNK: &str = "sinew/action_chunk";
+/// Topic of the operator's instructions.
+pub const INSTRUCTION: &str = "sinew/instruction";
+/// Topic of the runtime's state.
+pub const STATUS: &str = "sinew/status";
+
+/// One concrete zenoh key: chunks joined by `/`, none empty, no wildcard.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of a topic, with or without its leading slash.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`] where the topic is no concrete key: an empty chunk, or one of `* $ # ?`, which zenoh gives a
+    /// meaning or forbids.
+    pub fn of_topic(topic: &str) -> Result<Self, Error> {
+        Self::new(topic.strip_prefix('/').unwrap_or(topic))
+    }
+
+    /// The key of a topic behind a bridge with a namespace. The namespace `/`, the bridge's default, and an empty
+    /// one put nothing in front.
+    ///
+    /// # Errors
+    ///
+    /// As [`Key::of_topic`].
+    pub fn of_topic_in(namespace: &str, topic: &str) -> Result<Self, Error> {
+        let topic = Self::of_topic(topic)?;
+        match namespace.strip_prefix('/').unwrap_or(namespace) {
+            "" => Ok(topic),
+            namespace => Self::new(&format!("{namespace}/{topic}")),
+        }
+    }
+
+    /// The topic on which ros2_control's joint trajectory controller of a group of joints listens:
+    /// `<group>_controller/joint_trajectory`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Key`] where the group's name is empty, holds a slash or is no part of a key.
+    pub fn of_trajectory(group: &str) -> Result<Self, Error> {
+        let key = format!("{group}_controller/joint_trajectory");
+        match group {
+            "" => Err(Error::Key { key, problem: "the group has no name" }),
+            _ if group.contains('/') => Err(Error::Key { key, problem: "the group's name holds a slash" }),
+            _ => Self::new(&key),
+        }
+    }
+
+    /// The key as zenoh takes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn new(key: &str) -> Result<Self, Error> {
+        let problem = if key.is_empty() {
+            "it is empty"
+        } else if key.split('/').any(str::is_empty) {
+            "it has an empty chunk"
+        } else if key.contains(['*', '$', '#', '?']) {
+            "it holds one of * $ # ?"
+        } else {
+            return Ok(Self(key.to_owned()));
+        };
+        Err(Error::Key { key: key.to_owned(), problem })
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl AsRef<str> for Key {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The name DDS knows a message type by: `sensor_msgs/msg/JointState` is `sensor_msgs::msg::dds_::JointState_`.
+///
+/// # Errors
+///
+/// [`Error::TypeName`] where the name is not of the form `package/msg/Type`.
+pub fn dds_type_name(type_name: &str) -> Result<String, Error> {
+    let mut parts = type_name.split('/');
+    match (parts.next(), parts.next(), parts.next(), parts.next()) {
+        (Some(package), Some("msg"), Some(name), None) if !package.is_empty() && !name.is_empty() => {
+            Ok(format!("{package}::msg::dds_::{name}_"))
+        }
+        _ => Err(Error::TypeName { found: type_name.to_owned() }),
+    }
+}
