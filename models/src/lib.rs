@@ -1,1 +1,17 @@
-//! Work in progress.
+//! SmolVLA written once, its preprocessing, the robot descriptions, and the contract between trainer and robot.
+//!
+//! Nothing here computes on a device or talks to a network: this crate may not depend on candle,
+//! ONNX Runtime or zenoh. What trainer and runtime must do alike is here, so that they cannot differ.
+
+pub mod config;
+pub mod contract;
+pub mod embodiment;
+mod error;
+pub mod flow;
+pub mod kinematics;
+pub mod masks;
+pub mod ops;
+pub mod preprocess;
+pub mod unit;
+
+pub use error::{Error, nearest_name};

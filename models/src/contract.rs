@@ -1,0 +1,428 @@
+//! The bundle's manifest, `bundle.json`: what the trainer promises and the runtime checks.
+//!
+//! A bundle is a folder: three graphs, their weights, `tokenizer.json` and the manifest. Dimensions are known
+//! by name and unit, cameras by name, files by hash. The runtime refuses whatever does not match; nothing is
+//! silently identity-normalised, zero-filled, truncated or reordered.
+
+use crate::config::ModelConfig;
+use crate::error::Error;
+use crate::unit::Unit;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, HashSet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Version of the manifest that this build reads and writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// Name of the manifest in the bundle's folder.
+pub const MANIFEST_FILE: &str = "bundle.json";
+
+/// Name of the tokenizer in the bundle's folder.
+pub const TOKENIZER_FILE: &str = "tokenizer.json";
+
+/// Names of the graphs' inputs and outputs.
+pub mod io {
+    /// `vision.onnx`, in: `[1, 3, size, size]`, −1 … 1.
+    pub const PIXELS: &str = "pixels";
+    /// `vision.onnx`, out: `[1, image tokens, hidden]`.
+    pub const IMAGE_TOKENS: &str = "image_tokens";
+    /// `prefix.onnx`, in: `[1, language tokens]`, int64.
+    pub const TOKEN_IDS: &str = "token_ids";
+    /// `prefix.onnx`, in: `[1, max_state_dim]`, normalised and zero-padded.
+    pub const STATE: &str = "state";
+    /// `prefix.onnx` and `denoise.onnx`, in: added to the attention scores, see [`crate::masks`].
+    pub const MASK: &str = "mask";
+    /// `prefix.onnx` and `denoise.onnx`, in: RoPE positions, int64.
+    pub const POSITIONS: &str = "positions";
+    /// `denoise.onnx`, in: `[1, chunk, max_action_dim]`.
+    pub const X_T: &str = "x_t";
+    /// `denoise.onnx`, in: `[1, chunk]`, 1 is noise and 0 the action.
+    pub const TIME: &str = "time";
+    /// `denoise.onnx`, out: `[1, chunk, max_action_dim]`.
+    pub const VELOCITY: &str = "velocity";
+
+    /// `prefix.onnx`, in: one camera's `image_tokens`.
+    pub fn image_tokens(slot: usize) -> String {
+        format!("image_tokens.{slot}")
+    }
+
+    /// `prefix.onnx`, out, and `denoise.onnx`, in: a layer's keys `[1, prefix tokens, key_value heads · dim]`.
+    pub fn key(layer: usize) -> String {
+        format!("k.{layer}")
+    }
+
+    /// As [`key`], the layer's values.
+    pub fn value(layer: usize) -> String {
+        format!("v.{layer}")
+    }
+}
+
+/// Per-dimension statistics of what the model sees, in the dimension's unit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statistics {
+    /// Mean.
+    pub mean: f64,
+    /// Standard deviation.
+    pub std: f64,
+    /// Lower end of the range that RANGE normalisation maps to −1: the minimum, or a low quantile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end, mapped to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// One number of the state or the action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dimension {
+    /// The robot's name of the quantity.
+    pub name: String,
+    /// The unit the policy sees it in.
+    pub unit: Unit,
+    /// Index in the dataset's vector it was taken from.
+    pub source_index: usize,
+    /// What it is normalised with.
+    pub statistics: Statistics,
+}
+
+/// How a vector is normalised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// `(x − mean) / (std + eps)`; back: `x · std + mean`, without eps, as LeRobot does.
+    MeanStd,
+    /// `2 (x − low) / (high − low) − 1`, and back.
+    Range,
+    /// Not at all, because the checkpoint says so.
+    Identity,
+}
+
+/// A vector with names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vector {
+    /// How it is normalised.
+    pub normalization: Mode,
+    /// Added to the standard deviation when normalising; stands in for a zero range.
+    pub eps: f64,
+    /// Its numbers, in the model's order.
+    pub dimensions: Vec<Dimension>,
+}
+
+/// A camera, in token order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CameraSpec {
+    /// The robot's name of it.
+    pub name: String,
+    /// The checkpoint's feature key.
+    pub key: String,
+    /// Width of the frames it was trained with, pixels.
+    pub width: usize,
+    /// Height of the frames it was trained with, pixels.
+    pub height: usize,
+}
+
+/// How the instruction becomes tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InstructionRule {
+    /// Tokens it may have; a longer one is refused, because the policy would only see its end.
+    pub max_token_count: usize,
+    /// Id that fills up to that many.
+    pub pad_id: i64,
+}
+
+/// One ONNX graph.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graph {
+    /// Its file.
+    pub file: String,
+    /// Bytes of weights by data type, read back from the written file.
+    pub weight_bytes: BTreeMap<String, u64>,
+}
+
+/// The three graphs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graphs {
+    /// One image to its tokens.
+    pub vision: Graph,
+    /// Image tokens, language and state to keys and values.
+    pub prefix: Graph,
+    /// One velocity evaluation.
+    pub denoise: Graph,
+}
+
+/// A file of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+    /// Its length.
+    pub byte_count: u64,
+}
+
+/// Where the policy comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// Name of the checkpoint's folder.
+    pub checkpoint: String,
+    /// SHA-256 of its `model.safetensors`.
+    pub checkpoint_sha256: String,
+    /// Dataset it was trained on, if the checkpoint says.
+    pub dataset: Option<String>,
+    /// Training step, if the checkpoint says.
+    pub step: Option<u64>,
+    /// The command that exported it.
+    pub command: String,
+    /// Version of Sinew that did.
+    pub sinew_version: String,
+}
+
+/// How far the graphs are from the training model in one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageParity {
+    /// The stage.
+    pub stage: String,
+    /// Largest absolute difference.
+    pub max_abs_error: f64,
+    /// Largest absolute value of the training model's result.
+    pub max_abs_reference: f64,
+}
+
+/// Measured agreement of the graphs with the training model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parity {
+    /// Allowed error, relative to `max(1, max_abs_reference)`.
+    pub tolerance: f64,
+    /// Where the graphs ran.
+    pub execution_provider: String,
+    /// One entry a stage.
+    pub stages: Vec<StageParity>,
+}
+
+/// `bundle.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format.
+    pub format_version: u32,
+    /// Names the content: a hash over the files' hashes.
+    pub bundle_id: String,
+    /// The robot.
+    pub embodiment: String,
+    /// Steps a second that the actions are meant for.
+    pub rate_hz: f64,
+    /// The network.
+    pub model: ModelConfig,
+    /// The instruction.
+    pub instruction: InstructionRule,
+    /// Cameras in token order.
+    pub cameras: Vec<CameraSpec>,
+    /// Proprioception.
+    pub state: Vector,
+    /// Actions.
+    pub action: Vector,
+    /// The graphs.
+    pub graphs: Graphs,
+    /// Every other file of the bundle.
+    pub files: BTreeMap<String, FileEntry>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+    /// How exact it is.
+    pub parity: Parity,
+}
+
+impl Manifest {
+    /// Time between two steps of a chunk, nanoseconds.
+    pub fn period_ns(&self) -> i64 {
+        (1e9 / self.rate_hz).round() as i64
+    }
+
+    /// The hash over the files' names and hashes, in name order.
+    pub fn content_id(files: &BTreeMap<String, FileEntry>) -> String {
+        let mut hasher = Sha256::new();
+        for (name, entry) in files {
+            hasher.update(name.as_bytes());
+            hasher.update([0]);
+            hasher.update(entry.sha256.as_bytes());
+        }
+        hex(&hasher.finalize())[..16].to_owned()
+    }
+
+    /// Checks everything that can be checked without the files.
+    ///
+    /// # Errors
+    /// If a statistic is missing or not finite, a name occurs twice, or sizes contradict each other.
+    pub fn validate(&self) -> Result<(), Error> {
+        expect_equal("format version", "this build", &FORMAT_VERSION, "the bundle", &self.format_version)?;
+        self.model.validate()?;
+        if !(self.rate_hz.is_finite() && self.rate_hz > 0.0) {
+            return Err(Error::NotFinite { name: "rate_hz".to_owned(), found: self.rate_hz });
+        }
+        let language = self.model.language_token_count;
+        expect_equal(
+            "instruction tokens",
+            "the model",
+            &language,
+            "the rule",
+            &self.instruction.max_token_count,
+        )?;
+        check_vector("state", &self.state, self.model.max_state_dim)?;
+        check_vector("action", &self.action, self.model.max_action_dim)?;
+        unique("camera", self.cameras.iter().map(|camera| camera.name.as_str()))?;
+        let ours = Self::content_id(&self.files);
+        expect_equal("bundle id", "the files", &ours, "the manifest", &self.bundle_id)
+    }
+}
+
+fn expect_equal<T: PartialEq + std::fmt::Display>(
+    what: &str,
+    left_name: &str,
+    left: &T,
+    right_name: &str,
+    right: &T,
+) -> Result<(), Error> {
+    if left == right {
+        return Ok(());
+    }
+    Err(Error::Mismatch {
+        what: what.to_owned(),
+        left_name: left_name.to_owned(),
+        left: left.to_string(),
+        right_name: right_name.to_owned(),
+        right: right.to_string(),
+    })
+}
+
+fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(Error::Config {
+                key: format!("{kind} `{name}`"),
+                found: "there twice".to_owned(),
+                expected: "different names".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn check_vector(feature: &'static str, vector: &Vector, padded_width: usize) -> Result<(), Error> {
+    let width = vector.dimensions.len();
+    if width == 0 || width > padded_width {
+        return Err(Error::Config {
+            key: format!("{feature}.dimensions"),
+            found: width.to_string(),
+            expected: format!("1 to {padded_width} dimensions"),
+        });
+    }
+    unique(feature, vector.dimensions.iter().map(|dimension| dimension.name.as_str()))?;
+    for dimension in &vector.dimensions {
+        let statistics = &dimension.statistics;
+        let values = [
+            ("mean", Some(statistics.mean)),
+            ("std", Some(statistics.std)),
+            ("low", statistics.low),
+            ("high", statistics.high),
+        ];
+        for (statistic, value) in values {
+            let name = || format!("{feature}.{}.{statistic}", dimension.name);
+            match value {
+                Some(found) if !found.is_finite() => return Err(Error::NotFinite { name: name(), found }),
+                None if vector.normalization == Mode::Range => {
+                    return Err(Error::MissingStatistics {
+                        statistic: statistic.to_owned(),
+                        feature: format!("{feature}.{}", dimension.name),
+                        place: MANIFEST_FILE.to_owned(),
+                        found: "mean and std only".to_owned(),
+                    });
+                }
+                _ => {}
+            }
+        }
+        if statistics.std < 0.0 {
+            return Err(Error::Config {
+                key: format!("{feature}.{}.std", dimension.name),
+                found: statistics.std.to_string(),
+                expected: "0 or more".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A bundle on disk whose files are the ones its manifest names.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Its manifest.
+    pub manifest: Manifest,
+}
+
+impl Bundle {
+    /// Reads the manifest, and every file once to check its hash.
+    ///
+    /// # Errors
+    /// If the manifest is invalid, or a file is missing or is not the one that was exported.
+    pub fn open(folder: &Path) -> Result<Self, Error> {
+        let path = folder.join(MANIFEST_FILE);
+        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
+        let manifest: Manifest = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
+        manifest.validate().map_err(|e| Error::file(&path, e))?;
+        for (name, expected) in &manifest.files {
+            let file = folder.join(name);
+            let found = hash_file(&file)?;
+            if found != *expected {
+                return Err(Error::Mismatch {
+                    what: format!("content of {}", file.display()),
+                    left_name: MANIFEST_FILE.to_owned(),
+                    left: format!("sha256 {} ({} bytes)", expected.sha256, expected.byte_count),
+                    right_name: "the file".to_owned(),
+                    right: format!("sha256 {} ({} bytes)", found.sha256, found.byte_count),
+                });
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), manifest })
+    }
+
+    /// Path of one of its files.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.join(file)
+    }
+}
+
+/// Hashes a file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn hash_file(path: &Path) -> Result<FileEntry, Error> {
+    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut byte_count = 0;
+    loop {
+        let length = file.read(&mut buffer).map_err(Error::io(path))?;
+        if length == 0 {
+            return Ok(FileEntry { sha256: hex(&hasher.finalize()), byte_count });
+        }
+        hasher.update(&buffer[..length]);
+        byte_count += length as u64;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
