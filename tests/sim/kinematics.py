@@ -10,7 +10,7 @@ import numpy as np
 
 TABLE = Path(__file__).parents[1] / "fixtures" / "kinematics" / "r1pro_kinematics.csv"
 
-# The simulated robot's base_link lies on the floor, the table's about 4 cm above it and further forward:
+# The simulated robot's base_link lies on the floor, the table's about 4 cm above it and 5 cm further back:
 # p_table = R_base^T (p_world - p_base) + TABLE_FROM_SIM_BASE_M. It is the difference of the two origins of torso_joint1.
 TABLE_FROM_SIM_BASE_M = np.array([-0.032845, 0.0, 0.301]) - np.array([-0.079032, 0.0, 0.34265])
 
