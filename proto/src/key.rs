@@ -103,3 +103,57 @@ pub fn dds_type_name(type_name: &str) -> Result<String, Error> {
         _ => Err(Error::TypeName { found: type_name.to_owned() }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+    use crate::msg::sensor_msgs::JointState;
+
+    /// The key, or what is wrong with it.
+    fn read(key: Result<Key, Error>) -> Result<String, &'static str> {
+        key.map(|key| key.to_string()).map_err(|error| match error {
+            Error::Key { problem, .. } => problem,
+            _ => "not a key error",
+        })
+    }
+
+    #[test]
+    fn a_topic_loses_its_leading_slash_and_gains_the_bridge_s_namespace() {
+        let topic = "/hdas/feedback_arm_left";
+        assert_eq!(read(Key::of_topic(topic)), Ok("hdas/feedback_arm_left".to_owned()));
+        assert_eq!(read(Key::of_topic("hdas/bms")), Ok("hdas/bms".to_owned()));
+        assert_eq!(read(Key::of_topic_in("/", topic)), Ok("hdas/feedback_arm_left".to_owned()));
+        assert_eq!(read(Key::of_topic_in("", topic)), Ok("hdas/feedback_arm_left".to_owned()));
+        assert_eq!(read(Key::of_topic_in("/lab/r1", topic)), Ok("lab/r1/hdas/feedback_arm_left".to_owned()));
+        assert_eq!(read(Key::of_topic_in("/lab/", topic)), Err("it has an empty chunk"));
+        assert_eq!(read(Key::of_topic_in("/lab/**", topic)), Err("it holds one of * $ # ?"));
+    }
+
+    #[test]
+    fn our_own_topics_are_keys() {
+        for topic in [ACTION_CHUNK, INSTRUCTION, STATUS] {
+            assert_eq!(read(Key::of_topic(topic)), Ok(topic.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_group_s_trajectory_goes_to_its_controller() {
+        let key = Key::of_trajectory("left_arm");
+        assert_eq!(read(key), Ok("left_arm_controller/joint_trajectory".to_owned()));
+        assert_eq!(read(Key::of_trajectory("")), Err("the group has no name"));
+        assert_eq!(read(Key::of_trajectory("left/arm")), Err("the group's name holds a slash"));
+        assert_eq!(read(Key::of_trajectory("arm*")), Err("it holds one of * $ # ?"));
+    }
+
+    #[test]
+    fn dds_writes_type_names_its_own_way() {
+        let name = dds_type_name(JointState::TYPE_NAME);
+        assert_eq!(name.as_deref(), Ok("sensor_msgs::msg::dds_::JointState_"));
+        for wrong in
+            ["JointState", "sensor_msgs/JointState", "sensor_msgs/srv/X", "a/msg/b/c", "/msg/b", "a/msg/"]
+        {
+            assert_eq!(dds_type_name(wrong), Err(Error::TypeName { found: wrong.to_owned() }));
+        }
+    }
+}

@@ -48,7 +48,7 @@ pub trait Message<'a>: Cdr<'a> {
 }
 
 /// Declares a message: `package/Name uses [messages it contains]`, then the struct with the fields in the
-/// order of the `.msg` text. The order is checked against an independent encoder in `tests/rosbags.rs`.
+/// order of the `.msg` text. The order is checked against an independent encoder in `tests/wire/oracle.rs`.
 macro_rules! message {
     (
         $package:ident / $ros_name:ident uses [$($used_package:ident / $used:ident),*]

@@ -1,5 +1,4 @@
 //! Bytes worked out by hand from the CDR rules: the layouts robots send, and the variations they may send them in.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use sinew_proto::msg::builtin_interfaces::Time;
 use sinew_proto::msg::geometry_msgs::{Twist, TwistStamped};
