@@ -3,6 +3,7 @@
 //! Nothing here computes on a device or talks to a network: this crate may not depend on candle,
 //! ONNX Runtime or zenoh. What trainer and runtime must do alike is here, so that they cannot differ.
 
+pub mod checkpoint;
 pub mod config;
 pub mod contract;
 pub mod embodiment;
@@ -10,8 +11,13 @@ mod error;
 pub mod flow;
 pub mod kinematics;
 pub mod masks;
+mod nn;
 pub mod ops;
 pub mod preprocess;
+pub mod processors;
+mod siglip;
+pub mod smolvla;
 pub mod unit;
+pub mod weights;
 
 pub use error::{Error, nearest_name};
