@@ -1,1 +1,6 @@
-//! Work in progress.
+//! Offline: SmolVLA from logged episodes to a bundle for the robot.
+
+pub mod candle_ops;
+mod error;
+
+pub use error::Error;

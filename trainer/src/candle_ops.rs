@@ -1,0 +1,217 @@
+//! SmolVLA's operations on candle tensors.
+//!
+//! Every kernel is composed of operations that candle differentiates. candle's fused softmax, norms and rotary
+//! embedding return no gradient and no error, so they are not used.
+
+use crate::Error;
+use candle_core::{D, DType, Device, Tensor};
+use sinew_models::ops::{Heads, Ops, Rope};
+use sinew_models::weights::Weights;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+/// Interprets [`Ops`] eagerly. Weights are converted to float32 when first used and kept.
+#[derive(Debug)]
+pub struct CandleOps<'a> {
+    weights: &'a Weights,
+    device: Device,
+    params: RefCell<HashMap<String, Tensor>>,
+    tags: Option<RefCell<HashMap<String, Tensor>>>,
+}
+
+impl<'a> CandleOps<'a> {
+    /// Computes with these weights on `device`.
+    pub fn new(weights: &'a Weights, device: &Device) -> Self {
+        Self { weights, device: device.clone(), params: RefCell::default(), tags: None }
+    }
+
+    /// Also keeps every value that the model tags.
+    pub fn with_tags(self) -> Self {
+        Self { tags: Some(RefCell::default()), ..self }
+    }
+
+    /// The values tagged since the last call, by name.
+    pub fn take_tags(&self) -> HashMap<String, Tensor> {
+        self.tags.as_ref().map(RefCell::take).unwrap_or_default()
+    }
+
+    /// Forgets the weights used so far, and so frees their memory.
+    pub fn forget_params(&self) {
+        self.params.take();
+    }
+
+    /// Float32 numbers, row-major, as a tensor.
+    ///
+    /// # Errors
+    /// If they do not fill `shape`.
+    pub fn tensor(&self, values: &[f32], shape: &[usize]) -> Result<Tensor, Error> {
+        Ok(Tensor::from_slice(values, shape, &self.device)?)
+    }
+
+    /// Integers, row-major, as a tensor.
+    ///
+    /// # Errors
+    /// If they do not fill `shape`.
+    pub fn ids(&self, values: &[i64], shape: &[usize]) -> Result<Tensor, Error> {
+        Ok(Tensor::from_slice(values, shape, &self.device)?)
+    }
+}
+
+impl Ops for CandleOps<'_> {
+    type Tensor = Tensor;
+    type Error = Error;
+
+    fn shape(&self, x: &Tensor) -> Vec<usize> {
+        x.dims().to_vec()
+    }
+
+    fn param(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
+        if let Some(tensor) = self.params.borrow().get(name) {
+            return Ok(tensor.clone());
+        }
+        let tensor = Tensor::from_vec(self.weights.load(name, shape)?, shape, &self.device)?;
+        self.params.borrow_mut().insert(name.to_owned(), tensor.clone());
+        Ok(tensor)
+    }
+
+    fn constant(&self, values: &[f32], shape: &[usize]) -> Result<Tensor, Error> {
+        self.tensor(values, shape)
+    }
+
+    fn constant_ids(&self, values: &[i64], shape: &[usize]) -> Result<Tensor, Error> {
+        self.ids(values, shape)
+    }
+
+    fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
+        let mut shape = x.dims().to_vec();
+        let (out, input) = w.dims2()?;
+        // One flat product: candle would otherwise copy the weight for every batch entry.
+        let flat = x.reshape(((), input))?.matmul(&w.t()?)?;
+        let flat = match b {
+            Some(b) => flat.broadcast_add(b)?,
+            None => flat,
+        };
+        shape.pop();
+        shape.push(out);
+        Ok(flat.reshape(shape)?)
+    }
+
+    fn embedding(&self, table: &Tensor, ids: &Tensor) -> Result<Tensor, Error> {
+        let mut shape = ids.dims().to_vec();
+        shape.push(table.dim(1)?);
+        Ok(table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)?)
+    }
+
+    fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
+        Ok(a.broadcast_add(b)?)
+    }
+
+    fn mul(&self, a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
+        Ok(a.broadcast_mul(b)?)
+    }
+
+    fn scale(&self, x: &Tensor, factor: f64) -> Result<Tensor, Error> {
+        Ok((x * factor)?)
+    }
+
+    fn silu(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(x.silu()?)
+    }
+
+    fn gelu_tanh(&self, x: &Tensor) -> Result<Tensor, Error> {
+        Ok(x.gelu()?)
+    }
+
+    fn layer_norm(&self, x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor, Error> {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        Ok(unit_scale(&centred, eps)?.broadcast_mul(w)?.broadcast_add(b)?)
+    }
+
+    fn rms_norm(&self, x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor, Error> {
+        Ok(unit_scale(x, eps)?.broadcast_mul(w)?)
+    }
+
+    fn reshape(&self, x: &Tensor, shape: &[usize]) -> Result<Tensor, Error> {
+        Ok(x.reshape(shape)?)
+    }
+
+    fn permute(&self, x: &Tensor, axes: &[usize]) -> Result<Tensor, Error> {
+        Ok(x.permute(axes)?)
+    }
+
+    fn expand(&self, x: &Tensor, shape: &[usize]) -> Result<Tensor, Error> {
+        Ok(x.broadcast_as(shape)?)
+    }
+
+    fn concat(&self, parts: &[&Tensor], axis: usize) -> Result<Tensor, Error> {
+        Ok(Tensor::cat(parts, axis)?)
+    }
+
+    fn slice(&self, x: &Tensor, axis: usize, start: usize, length: usize) -> Result<Tensor, Error> {
+        Ok(x.narrow(axis, start, length)?)
+    }
+
+    fn rope(&self, x: &Tensor, positions: &Tensor, rope: &Rope) -> Result<Tensor, Error> {
+        let (batch, tokens, width) = x.dims3()?;
+        let half = rope.head_dim / 2;
+        let (cos, sin) = rope.tables();
+        let rows = |table: &[f32]| -> Result<Tensor, Error> {
+            let table = self.tensor(table, &[rope.position_count, half])?;
+            let rows = table.index_select(&positions.flatten_all()?, 0)?;
+            Ok(rows.reshape((positions.dim(0)?, tokens, 1, half))?)
+        };
+        let (cos, sin) = (rows(&cos)?, rows(&sin)?);
+        let heads = x.reshape((batch, tokens, width / rope.head_dim, rope.head_dim))?;
+        let (a, b) = (heads.narrow(3, 0, half)?, heads.narrow(3, half, half)?);
+        let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+        let second = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
+        Ok(Tensor::cat(&[&first, &second], 3)?.reshape((batch, tokens, width))?)
+    }
+
+    fn attention(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        mask: Option<&Tensor>,
+        heads: Heads,
+    ) -> Result<Tensor, Error> {
+        let (batch, queries, width) = q.dims3()?;
+        let keys = k.dim(1)?;
+        let group = heads.query / heads.key_value;
+        // The query heads that share a key head stand in one matrix, so keys and values are never repeated.
+        let q = q.reshape((batch, queries, heads.key_value, group, heads.dim))?;
+        let q = q.permute((0, 2, 3, 1, 4))?.reshape((batch, heads.key_value, group * queries, heads.dim))?;
+        let split = |x: &Tensor| x.reshape((batch, keys, heads.key_value, heads.dim));
+        let k_t = split(k)?.permute((0, 2, 3, 1))?.contiguous()?;
+        let v = split(v)?.transpose(1, 2)?.contiguous()?;
+        let mut scores = (q.matmul(&k_t)? * (heads.dim as f64).powf(-0.5))?;
+        if let Some(mask) = mask {
+            let mask = mask.reshape((mask.dim(0)?, 1, 1, queries, keys))?;
+            let each = scores.reshape((batch, heads.key_value, group, queries, keys))?;
+            scores = each.broadcast_add(&mask)?.reshape(scores.shape())?;
+        }
+        let attended = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)?;
+        let attended = attended.reshape((batch, heads.key_value, group, queries, heads.dim))?;
+        Ok(attended.permute((0, 3, 1, 2, 4))?.reshape((batch, queries, width))?)
+    }
+
+    fn sinusoid(&self, time: &Tensor, frequencies: &[f64]) -> Result<Tensor, Error> {
+        let frequencies = Tensor::new(frequencies, &self.device)?;
+        let angles = time.to_dtype(DType::F64)?.unsqueeze(2)?.broadcast_mul(&frequencies)?;
+        Ok(Tensor::cat(&[angles.sin()?, angles.cos()?], 2)?.to_dtype(DType::F32)?)
+    }
+
+    fn tag(&self, name: &str, x: &Tensor) -> Result<Tensor, Error> {
+        if let Some(tags) = &self.tags {
+            tags.borrow_mut().insert(name.to_owned(), x.clone());
+        }
+        Ok(x.clone())
+    }
+}
+
+/// Divides the last axis by its root mean square.
+fn unit_scale(x: &Tensor, eps: f64) -> Result<Tensor, Error> {
+    let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+    Ok(x.broadcast_div(&(mean_square + eps)?.sqrt()?)?)
+}

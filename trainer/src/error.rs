@@ -1,0 +1,76 @@
+//! Everything that can go wrong while training, analysing and exporting.
+
+use std::path::{Path, PathBuf};
+
+/// An error of this crate: what was expected, what was found, and where.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model, its checkpoint, its configuration or a bundle is not right.
+    #[error(transparent)]
+    Model(#[from] sinew_models::Error),
+    /// candle could not compute.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A graph cannot be wired as asked.
+    #[error("cannot wire {op} of {node}: {message}")]
+    Graph {
+        /// The operation.
+        op: &'static str,
+        /// Its operands, by name and shape.
+        node: String,
+        /// What does not fit.
+        message: String,
+    },
+    /// A weight does not fit the data type it is to be stored in.
+    #[error("weight `{name}` holds {value}, which {dtype} cannot store")]
+    WeightRange {
+        /// Its name in the checkpoint.
+        name: String,
+        /// The value.
+        value: f32,
+        /// The data type.
+        dtype: &'static str,
+    },
+    /// A file is not the ONNX model it should be.
+    #[error("{}: {message}", path.display())]
+    Onnx {
+        /// The model or its weight file.
+        path: PathBuf,
+        /// Expected and found.
+        message: String,
+    },
+    /// ONNX Runtime refused.
+    #[error("ONNX Runtime: {0}")]
+    Ort(#[from] ort::Error),
+    /// A graph does not compute what the training model computes.
+    #[error("{stage}: error {error:e} exceeds {tolerance:e}")]
+    Parity {
+        /// The stage.
+        stage: String,
+        /// Largest difference, relative to `max(1, largest reference value)`.
+        error: f64,
+        /// What is allowed.
+        tolerance: f64,
+    },
+}
+
+impl Error {
+    /// For `map_err` on file operations.
+    pub fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self + '_ {
+        move |source| Self::Io { path: path.to_owned(), source }
+    }
+
+    /// A file that is not the ONNX model it should be.
+    pub fn onnx(path: &Path, message: impl std::fmt::Display) -> Self {
+        Self::Onnx { path: path.to_owned(), message: message.to_string() }
+    }
+}
