@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
+use sinew_proto::cdr::Cdr;
 use sinew_proto::msg::{
     builtin_interfaces, geometry_msgs, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs,
 };
@@ -18,6 +19,8 @@ type Sampled = (Value, Vec<u8>);
 pub(crate) struct Kind {
     /// `sensor_msgs/msg/JointState`
     pub(crate) type_name: &'static str,
+    /// [`Cdr::MIN_SIZE`]
+    pub(crate) min_size: usize,
     /// Decodes and drops.
     pub(crate) decode: fn(&[u8]) -> Result<(), Error>,
     /// Decodes into JSON and encodes again.
@@ -51,6 +54,7 @@ macro_rules! kinds {
         /// Every message type.
         pub(crate) const KINDS: &[Kind] = &[$(Kind {
             type_name: concat!(stringify!($package), "/msg/", stringify!($name)),
+            min_size: <$package::$name as Cdr>::MIN_SIZE,
             decode: |bytes| $package::$name::from_cdr(bytes).map(drop),
             transcode: |bytes| $package::$name::from_cdr(bytes).map(|message| (message.json(), message.to_cdr())),
             samples: |count| {
@@ -179,6 +183,7 @@ fn no_message_type_is_left_out() {
 fn what_is_encoded_is_decoded() {
     for kind in KINDS {
         for (value, bytes) in (kind.samples)(256) {
+            assert!(4 + kind.min_size <= bytes.len(), "{}", kind.type_name);
             assert_eq!((kind.transcode)(&bytes).unwrap(), (value, bytes), "{}", kind.type_name);
         }
     }

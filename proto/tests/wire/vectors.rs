@@ -1,7 +1,7 @@
 //! Bytes worked out by hand from the CDR rules: the layouts robots send, and the variations they may send them in.
 
 use sinew_proto::msg::builtin_interfaces::Time;
-use sinew_proto::msg::geometry_msgs::{Twist, TwistStamped};
+use sinew_proto::msg::geometry_msgs::{Pose, Twist, TwistStamped};
 use sinew_proto::msg::sensor_msgs::{CompressedImage, JointState};
 use sinew_proto::msg::std_msgs::{Bool, Header};
 use sinew_proto::{Error, Message};
@@ -45,8 +45,8 @@ fn an_empty_sequence_is_not_aligned_for_elements_it_does_not_have() {
 }
 
 #[test]
-fn reads_big_endian() {
-    let bytes = [0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0, 5, b'b', b'a', b's', b'e', 0];
+fn reads_big_endian_and_ignores_the_options() {
+    let bytes = [0, 0, 0xff, 3, 0, 0, 0, 7, 0, 0, 0, 9, 0, 0, 0, 5, b'b', b'a', b's', b'e', 0];
     assert_eq!(Header::from_cdr(&bytes), Ok(header()));
 }
 
@@ -95,6 +95,12 @@ fn refuses_strings_without_nul_or_not_utf_8() {
 fn refuses_a_bool_of_two() {
     let error = Bool::from_cdr(&[0, 1, 0, 0, 2]).unwrap_err().to_string();
     assert_eq!(error, "std_msgs/msg/Bool data at byte 5: expected a bool of 0 or 1, found 2");
+}
+
+#[test]
+fn a_pose_left_alone_is_no_rotation() {
+    let orientation = Pose::default().orientation;
+    assert_eq!([orientation.x, orientation.y, orientation.z, orientation.w], [0.0, 0.0, 0.0, 1.0]);
 }
 
 #[test]
