@@ -94,5 +94,9 @@ fn follow_colour_tags(scaler: &mut scaling::Context, picture: &Picture) {
 
 /// The first `width` bytes of each row of `stride` bytes.
 fn tight_rows(bytes: &[u8], stride: usize, width: usize, height: usize) -> Vec<u8> {
-    bytes.chunks(stride).take(height).flat_map(|row| &row[..width]).copied().collect()
+    let mut tight = Vec::with_capacity(width * height);
+    for row in bytes.chunks(stride).take(height) {
+        tight.extend_from_slice(&row[..width]);
+    }
+    tight
 }

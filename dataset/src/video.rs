@@ -7,7 +7,7 @@ use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
 use ffmpeg_next::ffi::{AVSEEK_FLAG_BACKWARD, avformat_index_get_entry_from_timestamp};
 use ffmpeg_next::format::context::Input;
-use ffmpeg_next::util::error::EAGAIN;
+use ffmpeg_next::util::error::{self, EAGAIN};
 use ffmpeg_next::util::frame::Video as Picture;
 use ffmpeg_next::util::log;
 
@@ -33,7 +33,7 @@ pub(crate) struct Video {
     place: Option<f64>,
     /// Decoding time of the last packet read, in ticks.
     read_dts: Option<i64>,
-    /// Decoding time of the first packet read after the last seek, in ticks.
+    /// Decoding time of the key frame that decoding began at, in ticks.
     landed_dts: Option<i64>,
 }
 
@@ -53,7 +53,7 @@ type Result<T> = std::result::Result<T, Fault>;
 impl Video {
     /// Opens a file whose pictures are `fps` a second, from time zero on.
     pub(crate) fn open(path: &Path, fps: f64) -> Result<Self> {
-        silence_ffmpeg();
+        prepare_ffmpeg();
         let input =
             ffmpeg::format::input(&url(path)?).map_err(|error| Fault::Ffmpeg("open the video", error))?;
         let stream = input
@@ -94,32 +94,29 @@ impl Video {
             if !self.is_forward_best(target) {
                 self.seek(self.ticks(target))?;
             }
-            self.decode_up_to(target)?;
+            if let Err(fault) = self.decode_up_to(target) {
+                // The first pictures shown of an open group need the group before. FFmpeg 5.1 also loses the last
+                // ones of an H.264 file when it begins at an open group close to the end.
+                let Some(landed_dts) = self.landed_dts else { return Err(fault) };
+                self.seek(landed_dts - 1)?;
+                self.decode_up_to(target)?;
+            }
         }
         Ok(&self.picture)
     }
 
     fn decode_up_to(&mut self, target: f64) -> Result<()> {
         let mut last = self.place;
-        loop {
-            let Some(place) = self.advance()? else {
-                return Err(Fault::Ended(last.map_or(0, |last| last.round() as u64 + 1)));
-            };
+        while let Some(place) = self.advance()? {
             if self.is_at(target) {
                 return Ok(());
             }
-            if place < target {
-                last = Some(place);
-                continue;
+            if place > target {
+                return Err(Fault::Skipped(place));
             }
-            // Past it. If decoding went by an earlier picture, the one asked for is not in the file. If it began here,
-            // then at the key frame of an open group, whose leading pictures need the group before.
-            let group_before = self.landed_dts.filter(|_| last.is_none()).map(|landed| landed - 1);
-            match group_before {
-                Some(dts) if self.seek(dts)? => {}
-                _ => return Err(Fault::Skipped(place)),
-            }
+            last = Some(place);
         }
+        Err(Fault::Ended(last.map_or(0, |last| last.round() as u64 + 1)))
     }
 
     /// Whether to go on decoding, as opposed to seeking: always when the picture is just ahead, else when no key frame
@@ -139,16 +136,14 @@ impl Video {
                 .is_none_or(|key_frame| Some(key_frame) <= self.read_dts)
     }
 
-    /// Goes to the last key frame at or before a decoding time. Returns whether that is before where the last seek
-    /// landed.
-    fn seek(&mut self, dts: i64) -> Result<bool> {
-        let before = self.landed_dts.take();
+    /// Goes to the last key frame at or before a decoding time.
+    fn seek(&mut self, dts: i64) -> Result<()> {
         self.place = None;
+        self.landed_dts = None;
         let us = (dts as f64 * self.s_per_tick * MICROSECONDS_PER_S).round() as i64;
         self.input.seek(us, ..us).map_err(|error| Fault::Ffmpeg("seek", error))?;
         self.decoder.flush();
-        self.send_packet()?;
-        Ok(self.landed_dts < before)
+        self.send_packet()
     }
 
     /// Decodes the next picture and returns its place, or `None` after the last.
@@ -181,7 +176,7 @@ impl Video {
             let sent = match packet.read(&mut self.input) {
                 Ok(()) if packet.stream() != self.stream_index => continue,
                 Ok(()) => {
-                    self.read_dts = packet.dts().or(packet.pts());
+                    self.read_dts = packet.dts().or(self.read_dts);
                     self.landed_dts = self.landed_dts.or(self.read_dts);
                     self.decoder.send_packet(&packet)
                 }
@@ -223,8 +218,11 @@ fn url(path: &Path) -> Result<PathBuf> {
     }
 }
 
-/// Keeps FFmpeg from writing to stderr: what goes wrong is in our errors.
-fn silence_ffmpeg() {
+/// Lets FFmpeg's errors carry their texts, and keeps it from writing to stderr.
+fn prepare_ffmpeg() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| log::set_level(log::Level::Fatal));
+    ONCE.call_once(|| {
+        error::register_all();
+        log::set_level(log::Level::Fatal);
+    });
 }

@@ -1,10 +1,8 @@
 //! Both sample datasets, in both formats, against what LeRobot itself returns for them (see their `SOURCE.md`).
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod common;
-
-use common::{Expected, fixture, place};
 use sinew_dataset::{Dataset, FrameReader};
+
+use crate::fixtures::{Expected, fixture, place};
 
 const CAMERAS: [&str; 2] = ["observation.images.head", "observation.images.right_wrist"];
 
@@ -127,6 +125,20 @@ fn random_access_gives_the_pictures_of_sequential_reading() {
                 assert!(reader.frame_at(row).unwrap() == in_order[row], "{camera} row {row}");
             }
         }
+    });
+}
+
+/// The runtime plays each camera on a thread of its own.
+#[test]
+fn cameras_can_be_read_on_threads_of_their_own() {
+    let episode = Dataset::open(fixture(SAMPLES[0].0)).unwrap().episode(1).unwrap();
+    std::thread::scope(|scope| {
+        let readers = CAMERAS.map(|camera| {
+            let reader = episode.frames(camera).unwrap();
+            let count = move || reader.map(Result::unwrap).count();
+            std::thread::Builder::new().name(camera.to_owned()).spawn_scoped(scope, count).unwrap()
+        });
+        assert_eq!(readers.map(|reader| reader.join().unwrap()), [50, 50]);
     });
 }
 
