@@ -193,19 +193,20 @@ impl Weights {
         Ok(self.entries.keys().filter(|name| !known.contains(name.as_str())).cloned().collect())
     }
 
+    /// Checks that a tensor is there, in this shape.
+    ///
+    /// # Errors
+    /// If it is missing or has another shape.
+    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<(), Error> {
+        self.entry(name, shape).map(drop)
+    }
+
     /// A tensor's numbers, row-major, as float32.
     ///
     /// # Errors
     /// If it is missing, has another shape, or does not hold floating-point numbers.
     pub fn load(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-        let entry = self.entries.get(name).ok_or_else(|| self.missing(name, shape))?;
-        if entry.shape != shape {
-            return Err(Error::Shape {
-                name: name.to_owned(),
-                expected: shape.to_vec(),
-                found: entry.shape.clone(),
-            });
-        }
+        let entry = self.entry(name, shape)?;
         let bytes = &self.map[entry.start..entry.end];
         match entry.dtype {
             Dtype::F32 => Ok(bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
@@ -217,6 +218,14 @@ impl Weights {
                 format!("tensor `{name}` is {other:?}, expected F32, BF16, F16 or F64"),
             )),
         }
+    }
+
+    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, Error> {
+        let entry = self.entries.get(name).ok_or_else(|| self.missing(name, shape))?;
+        if entry.shape == shape {
+            return Ok(entry);
+        }
+        Err(Error::Shape { name: name.to_owned(), expected: shape.to_vec(), found: entry.shape.clone() })
     }
 
     fn missing(&self, name: &str, shape: &[usize]) -> Error {
