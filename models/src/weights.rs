@@ -193,12 +193,12 @@ impl Weights {
         Ok(self.entries.keys().filter(|name| !known.contains(name.as_str())).cloned().collect())
     }
 
-    /// Checks that a tensor is there, in this shape.
+    /// Looks whether a tensor is there in this shape, without reading it.
     ///
     /// # Errors
     /// If it is missing or has another shape.
-    pub fn expect(&self, name: &str, shape: &[usize]) -> Result<(), Error> {
-        self.entry(name, shape).map(drop)
+    pub fn require(&self, name: &str, shape: &[usize]) -> Result<(), Error> {
+        self.entry(name, shape).map(|_| ())
     }
 
     /// A tensor's numbers, row-major, as float32.
@@ -221,11 +221,15 @@ impl Weights {
     }
 
     fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, Error> {
-        let entry = self.entries.get(name).ok_or_else(|| self.missing(name, shape))?;
-        if entry.shape == shape {
-            return Ok(entry);
+        match self.entries.get(name) {
+            Some(entry) if entry.shape == shape => Ok(entry),
+            Some(entry) => Err(Error::Shape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                found: entry.shape.clone(),
+            }),
+            None => Err(self.missing(name, shape)),
         }
-        Err(Error::Shape { name: name.to_owned(), expected: shape.to_vec(), found: entry.shape.clone() })
     }
 
     fn missing(&self, name: &str, shape: &[usize]) -> Error {
