@@ -2,5 +2,6 @@
 
 pub mod candle_ops;
 mod error;
+pub mod export;
 
 pub use error::Error;
