@@ -245,6 +245,19 @@ fn truncated_files_end_in_an_error() {
     }
 }
 
+/// Single bits that make the parquet crate (60.1) panic: in a footer's sizes, a page's encoding, a page's lengths.
+#[test]
+fn damage_that_panics_the_parquet_crate_is_an_error() {
+    for (at, bit) in [(1691, 1), (8458, 1), (10809, 1), (10852, 0), (11903, 0), (12480, 4), (12817, 7)] {
+        let error = error_of(V21, V21_ROWS, |scratch| {
+            let mut bytes = fs::read(scratch.path(V21_ROWS)).unwrap();
+            bytes[at] ^= 1 << bit;
+            fs::write(scratch.path(V21_ROWS), bytes).unwrap();
+        });
+        assert!(matches!(error, Error::Parquet { .. }), "{error}");
+    }
+}
+
 /// Most flips go unnoticed (neither format has checksums by default); none may bring the reader down.
 #[test]
 fn flipped_bits_never_panic() {
