@@ -51,6 +51,23 @@ pub enum Error {
     /// ONNX Runtime refused.
     #[error("ONNX Runtime: {0}")]
     Ort(#[from] ort::Error),
+    /// ONNX Runtime's library cannot be used.
+    #[error("ONNX Runtime's library {}: {message}", path.display())]
+    Engine {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        message: String,
+    },
+    /// Something is where the result should go.
+    #[error("{} exists: remove it or choose another place", path.display())]
+    Exists {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The command line asks for something that cannot be.
+    #[error("{0}")]
+    Usage(String),
     /// A graph does not compute what the training model computes.
     #[error("{stage}: error {error:e} exceeds {tolerance:e}")]
     Parity {

@@ -1,6 +1,7 @@
 //! Offline: SmolVLA from logged episodes to a bundle for the robot.
 
 pub mod candle_ops;
+pub mod cli;
 mod error;
 pub mod export;
 

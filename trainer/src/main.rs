@@ -1,2 +1,29 @@
-//! The program.
-fn main() {}
+//! `sinew-trainer`: SmolVLA from logged episodes to a bundle for the robot.
+
+use clap::Parser;
+use sinew_trainer::Error;
+use sinew_trainer::cli::Cli;
+use std::process::ExitCode;
+
+/// candle's matrix products are several times faster with it: it returns fewer pages to the system.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,ort=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+    let arguments: Vec<String> = std::env::args().collect();
+    match Cli::parse().run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
+        }
+    }
+}

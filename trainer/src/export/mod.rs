@@ -20,9 +20,13 @@
 
 mod attention;
 pub mod audit;
+pub mod bundle;
+pub mod engine;
 mod graph;
 mod graph_ops;
+pub mod graphs;
 pub mod onnx;
+pub mod parity;
 mod write;
 
 pub use graph::{Dtype, Graph, Value};

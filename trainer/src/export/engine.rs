@@ -1,0 +1,76 @@
+//! ONNX Runtime, as far as checking an export needs it.
+
+use crate::Error;
+use ort::environment::Environment;
+use ort::session::{Session, SessionInputValue};
+use ort::value::Tensor;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// ONNX Runtime's library, loaded.
+#[derive(Debug)]
+pub struct Engine {
+    environment: Environment,
+}
+
+/// An input's numbers and shape.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// float32.
+    Numbers(&'a [f32], Vec<usize>),
+    /// int64.
+    Ids(&'a [i64], Vec<usize>),
+}
+
+impl Engine {
+    /// Loads the library: `path` if given, else what `ORT_DYLIB_PATH` names.
+    ///
+    /// # Errors
+    /// If neither is given, or the library is not there or too old.
+    pub fn load(path: Option<&Path>) -> Result<Self, Error> {
+        let named = std::env::var_os("ORT_DYLIB_PATH").map(PathBuf::from);
+        let path = path.map(Path::to_owned).or(named).ok_or_else(|| Error::Engine {
+            path: PathBuf::from("libonnxruntime.so"),
+            message: "where it is was not said: give --onnxruntime or set ORT_DYLIB_PATH".to_owned(),
+        })?;
+        let failed = |e: String| Error::Engine { path: path.clone(), message: e };
+        let builder = ort::init_from(&path).map_err(|e| failed(e.to_string()))?;
+        Ok(Self { environment: builder.build().map_err(|e| failed(e.to_string()))? })
+    }
+
+    /// Opens a graph on the CPU.
+    ///
+    /// # Errors
+    /// If ONNX Runtime refuses it.
+    pub fn open(&self, model: &Path) -> Result<Session, Error> {
+        Ok(Session::builder(&self.environment)?.commit_from_file(model)?)
+    }
+}
+
+/// Runs a graph once; its float32 outputs by name.
+///
+/// # Errors
+/// If the inputs do not fit, or ONNX Runtime fails.
+pub fn run(
+    session: &mut Session,
+    inputs: &[(String, Input<'_>)],
+) -> Result<HashMap<String, Vec<f32>>, Error> {
+    let mut values: Vec<(String, SessionInputValue<'_>)> = Vec::with_capacity(inputs.len());
+    for (name, input) in inputs {
+        let value = match input {
+            Input::Numbers(numbers, shape) => {
+                Tensor::from_array((shape.clone(), numbers.to_vec()))?.into_dyn()
+            }
+            Input::Ids(ids, shape) => Tensor::from_array((shape.clone(), ids.to_vec()))?.into_dyn(),
+        };
+        values.push((name.clone(), value.into()));
+    }
+    let outputs = session.run(values)?;
+    outputs
+        .iter()
+        .map(|(name, value)| {
+            let (_, numbers) = value.try_extract_tensor::<f32>()?;
+            Ok((name.to_owned(), numbers.to_vec()))
+        })
+        .collect()
+}
