@@ -38,8 +38,8 @@ pub(super) fn check(
 
 /// ONNX Runtime's fused attention, computed in `dtype`.
 ///
-/// It is not used with a mask: adding `f32::MIN` may overflow inside a kernel that works with powers of two,
-/// and then a fully masked row comes out as NaN.
+/// It is not used with a mask. On CUDA its kernel works with powers of two, where `f32::MIN · log₂ e` overflows and
+/// a fully masked row comes out as NaN; on the CPU it copies the mask for every head and is slower than [`grouped`].
 pub(super) fn fused(
     ops: &GraphOps<'_>,
     q: &Value,

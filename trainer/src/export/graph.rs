@@ -54,6 +54,7 @@ pub(super) enum Attribute {
     Float(f32),
     Int(i64),
     Ints(Vec<i64>),
+    Text(&'static str),
 }
 
 /// One operation. Every operation used here has one result.
@@ -177,9 +178,8 @@ impl Graph {
             x.clone()
         };
         let entry = &mut self.values[named.id];
-        let old = std::mem::replace(&mut entry.name, name.to_owned());
+        entry.name = name.to_owned();
         entry.is_named = true;
-        self.names.remove(&old);
         Ok(named)
     }
 

@@ -195,6 +195,10 @@ fn attribute((name, attribute): &(&'static str, Attribute)) -> AttributeProto {
             proto.ints.clone_from(ints);
             proto.set_type(AttributeType::Ints);
         }
+        Attribute::Text(text) => {
+            proto.s = Some(text.as_bytes().to_vec());
+            proto.set_type(AttributeType::String);
+        }
     }
     proto
 }
