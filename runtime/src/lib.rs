@@ -1,1 +1,38 @@
-//! Work in progress.
+//! On the robot: live cameras and joint states in, action chunks out.
+//!
+//! ```text
+//!   cameras ──► capture thread each ──┐
+//!               decode, resize        ├─► streams ──► inference thread ──► ActionChunk
+//!   joints ───► zenoh callback ───────┘              observe, infer,      JointTrajectory per group
+//!   operator ─► instruction ───────────────────────► publish
+//! ```
+//!
+//! Pure: [`sync`] (samples to an observation), [`state`] (feedback to the state vector), [`command`] (a chunk to
+//! messages). Time is an argument there. The shell around them: [`ingest`], [`policy`], [`publish`], [`run`].
+//! [`replay`], [`watch`] and [`demo`] are the robot, an onlooker, and all three at once on one machine.
+
+pub mod cli;
+pub mod clock;
+pub mod command;
+pub mod config;
+pub mod demo;
+mod error;
+pub mod history;
+pub mod inference;
+pub mod ingest;
+pub mod net;
+pub mod plan;
+pub mod plot;
+pub mod policy;
+pub mod publish;
+pub mod replay;
+pub mod run;
+pub mod slot;
+pub mod state;
+pub mod stop;
+pub mod sync;
+pub mod telemetry;
+mod thread;
+pub mod watch;
+
+pub use error::Error;

@@ -1,2 +1,275 @@
-//! The program.
-fn main() {}
+//! `sinew-runtime`: commands, exit codes, and what goes to which stream. Standard output is data, standard error is
+//! for people.
+
+use anyhow::Context;
+use clap::Parser;
+use serde::Serialize;
+use sinew_runtime::Error;
+use sinew_runtime::cli::{Cli, Command, CommonArgs, DemoArgs, ReplayArgs, RunArgs, WatchArgs};
+use sinew_runtime::config::Config;
+use sinew_runtime::demo::{DemoOptions, Say, demo};
+use sinew_runtime::replay::replay;
+use sinew_runtime::run::run;
+use sinew_runtime::stop::Stop;
+use sinew_runtime::telemetry::{Event, EventKind, Summary, Terminal};
+use sinew_runtime::watch::{WatchEvent, watch};
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing_subscriber::EnvFilter;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Finished, but data was lost or a check fell short.
+const FELL_SHORT: u8 = 3;
+/// What is logged unless RUST_LOG says otherwise.
+const LOG_FILTER: &str = "info,zenoh=warn,ort=warn";
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let terminal = Terminal::default();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(terminal.clone())
+        .init();
+    let outcome = match cli.command {
+        Command::Run(args) => run_command(args, &terminal),
+        Command::Replay(args) => replay_command(args),
+        Command::Watch(args) => watch_command(args),
+        Command::Demo(args) => demo_command(args),
+    };
+    terminal.set_status(String::new());
+    match outcome {
+        Ok(is_complete) => ExitCode::from(if is_complete { 0 } else { FELL_SHORT }),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            let is_usage = error.chain().any(|cause| cause.downcast_ref().is_some_and(Error::is_usage));
+            ExitCode::from(if is_usage { 2 } else { 1 })
+        }
+    }
+}
+
+fn run_command(args: RunArgs, terminal: &Terminal) -> anyhow::Result<bool> {
+    let mut config = args.common.configuration()?;
+    args.zenoh.apply(&mut config);
+    args.policy.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(true);
+    }
+    let bundle = args.bundle.context("--bundle is missing")?;
+    let stop = Stop::on_signals()?.within(args.common.seconds);
+    let mut status = Status::new(terminal);
+    let summary = run(&bundle, &config, &stop, |event| {
+        status.take_in(event);
+        log_event(event);
+        if args.common.json { print_json(event) } else { Ok(()) }
+    });
+    let summary = summary.with_context(|| format!("run of {}", bundle.display()))?;
+    log_summary(&summary);
+    Ok(summary.is_complete())
+}
+
+fn replay_command(args: ReplayArgs) -> anyhow::Result<bool> {
+    let mut config = args.common.configuration()?;
+    args.zenoh.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(true);
+    }
+    let stop = Stop::on_signals()?.within(args.common.seconds);
+    let options = args.episode.options(args.repeats, args.wait_for_subscriber);
+    let summary = replay(&options, &config.zenoh, &stop, |event| {
+        tracing::info!("{}", serde_json::to_string(event).unwrap_or_default());
+        if args.common.json { print_json(event) } else { Ok(()) }
+    })?;
+    if summary.late_row_count > 0 {
+        tracing::warn!(
+            "{} rows were late, the latest by {:.0} ms",
+            summary.late_row_count,
+            summary.max_late_ms
+        );
+    }
+    Ok(true)
+}
+
+fn watch_command(args: WatchArgs) -> anyhow::Result<bool> {
+    let mut config = args.common.configuration()?;
+    args.zenoh.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(true);
+    }
+    let stop = Stop::on_signals()?.within(args.common.seconds);
+    let summary = watch(&args.options(), &config.zenoh, &stop, |event| match event {
+        event if args.common.json => print_json(event),
+        WatchEvent::Seen(sighting) => print_line(&sighting.to_string()),
+        WatchEvent::Malformed { key, message } => {
+            tracing::warn!("{key}: {message}");
+            Ok(())
+        }
+        _ => Ok(()),
+    })?;
+    let is_enough = args.count.is_none_or(|count| summary.chunk_count >= count);
+    tracing::info!("{} chunks seen, {} lost", summary.chunk_count, summary.lost_chunk_count);
+    Ok(summary.is_complete() && is_enough)
+}
+
+fn demo_command(args: DemoArgs) -> anyhow::Result<bool> {
+    let mut config = args.common.configuration()?;
+    args.policy.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(true);
+    }
+    let stop = Stop::on_signals()?;
+    let options = DemoOptions {
+        bundle: args.bundle,
+        replay: args.episode.options(true, true),
+        duration: args.common.seconds.unwrap_or(Duration::from_secs(20)),
+        plot: args.plot,
+    };
+    let say: Say = Arc::new(|words| tracing::info!("{words}"));
+    let summary = demo(&options, &config, &stop, &say)?;
+    log_summary(&summary.run);
+    let (out, seen) = (summary.run.chunk_count, summary.watch.chunk_count);
+    tracing::info!(
+        "{out} chunks were published, the onlooker saw {seen}; the robot played {} rows",
+        summary.replay.row_count
+    );
+    if let Some(path) = &options.plot {
+        tracing::info!("{} shows the last chunk over the joints' history", path.display());
+    }
+    if args.common.json {
+        print_json(&summary)?;
+    }
+    Ok(summary.is_complete())
+}
+
+fn print_config(args: &CommonArgs, config: &Config) -> anyhow::Result<bool> {
+    config.validate()?;
+    if args.print_config {
+        print_line(config.to_toml()?.trim_end())?;
+    }
+    Ok(args.print_config)
+}
+
+fn print_json(value: &impl Serialize) -> std::io::Result<()> {
+    print_line(&serde_json::to_string(value)?)
+}
+
+fn print_line(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{text}")?;
+    stdout.flush()
+}
+
+fn log_event(event: &Event) {
+    match &event.kind {
+        EventKind::Ready(ready) => tracing::info!(
+            "ready: bundle {} for {} on {}; listening on {}; instruction: {}",
+            ready.bundle_id,
+            ready.embodiment,
+            ready.execution_provider,
+            if ready.locators.is_empty() { "nothing".to_owned() } else { ready.locators.join(" ") },
+            ready.instruction.as_deref().unwrap_or("none yet"),
+        ),
+        EventKind::Chunk(chunk) => {
+            tracing::debug!(
+                "chunk {}, {:.0} ms after its observation",
+                chunk.sequence,
+                chunk.observation_to_publish_ms
+            );
+        }
+        EventKind::NotReady { message, .. } => tracing::info!("waiting: {message}"),
+        EventKind::Instruction { text, refusal: None, .. } => tracing::info!("instruction: {text}"),
+        EventKind::Instruction { refusal: Some(refusal), .. } => {
+            tracing::warn!("instruction refused: {refusal}")
+        }
+        EventKind::Malformed { stream, count, message } => {
+            tracing::warn!("{stream}: {count} messages could not be used so far; the last: {message}");
+        }
+        EventKind::FrameSize { camera, bundle: [width, height], found: [found_width, found_height] } => {
+            tracing::warn!(
+                "camera {camera}: the bundle was trained with {width}×{height} pixels, frames have {found_width}×{found_height}"
+            )
+        }
+        EventKind::Error { message } => tracing::error!("{message}"),
+        EventKind::Summary(_) => {}
+    }
+}
+
+fn log_summary(summary: &Summary) {
+    let (whole, received) = (summary.observation_to_publish, summary.receive_to_publish);
+    tracing::info!(
+        "{} chunks in {:.1} s; observation to publication p50 {:.1} ms, p99 {:.1} ms; arrival to publication p50 {:.1} \
+         ms, p99 {:.1} ms",
+        summary.chunk_count,
+        summary.seconds,
+        whole.p50_ms,
+        whole.p99_ms,
+        received.p50_ms,
+        received.p99_ms,
+    );
+    for (name, stream) in &summary.streams {
+        tracing::info!(
+            "{name}: {} messages, {} malformed, {} out of order, {} replaced by newer ones",
+            stream.received,
+            stream.malformed,
+            stream.out_of_order,
+            stream.dropped
+        );
+    }
+    let failed = summary.failed_chunk_count;
+    for (count, what) in [
+        (failed, "chunks could not be published"),
+        (summary.clamped_chunk_count, "chunks had joints held at a limit"),
+        (summary.expired_chunk_count, "chunks were over when they were published"),
+        (summary.lost_event_count, "events were lost: standard output was not read in time"),
+    ] {
+        if count > 0 {
+            tracing::warn!("{count} {what}");
+        }
+    }
+}
+
+/// The line at the bottom of a terminal.
+struct Status<'a> {
+    terminal: &'a Terminal,
+    /// When the chunks of the last moments were published.
+    recent: Vec<Instant>,
+    shown: Option<Instant>,
+}
+
+impl<'a> Status<'a> {
+    const WINDOW: Duration = Duration::from_secs(3);
+    const REFRESH: Duration = Duration::from_millis(200);
+
+    fn new(terminal: &'a Terminal) -> Self {
+        Self { terminal, recent: Vec::new(), shown: None }
+    }
+
+    fn take_in(&mut self, event: &Event) {
+        let text = match &event.kind {
+            EventKind::Chunk(chunk) => {
+                self.recent.push(Instant::now());
+                self.recent.retain(|time| time.elapsed() < Self::WINDOW);
+                if self.shown.is_some_and(|shown| shown.elapsed() < Self::REFRESH) {
+                    return;
+                }
+                format!(
+                    "running  chunk {}  {:.1} per second  latency {:.0} ms  held at limits: {}",
+                    chunk.sequence,
+                    self.recent.len() as f64 / Self::WINDOW.as_secs_f64(),
+                    chunk.observation_to_publish_ms,
+                    chunk.clamps.len()
+                )
+            }
+            EventKind::NotReady { message, .. } => format!("waiting  {message}"),
+            _ => return,
+        };
+        self.shown = Some(Instant::now());
+        self.terminal.set_status(text);
+    }
+}

@@ -1,0 +1,265 @@
+//! Commands and flags.
+
+use crate::config::{Config, ExecutionProvider, Mode};
+use crate::error::Error;
+use crate::replay::ReplayOptions;
+use crate::watch::WatchOptions;
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Runs a SmolVLA bundle on a robot: cameras and joint states in over zenoh, action chunks out.
+///
+/// Exit status: 0 done, 1 failed, 2 bad usage or configuration, 3 finished, but data was lost or a check fell short.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a bundle's policy on a robot.
+    Run(RunArgs),
+    /// Play a recorded LeRobot episode as a robot's live topics.
+    Replay(ReplayArgs),
+    /// Print chunks as they arrive at any subscriber.
+    Watch(WatchArgs),
+    /// Run all three on this machine, and draw the last chunk.
+    Demo(DemoArgs),
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub struct CommonArgs {
+    /// Configuration file (TOML); flags override it.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the resulting configuration and exit.
+    #[arg(long)]
+    pub print_config: bool,
+    /// Print one JSON object a line on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Stop after so long.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub seconds: Option<Duration>,
+}
+
+/// Flags of `[zenoh]`.
+#[derive(Debug, Args)]
+pub struct ZenohArgs {
+    /// Part in the zenoh network.
+    #[arg(long, value_name = "MODE")]
+    pub mode: Option<Mode>,
+    /// Endpoint to listen on, such as tcp/0.0.0.0:7447; may be given several times.
+    #[arg(long, value_name = "ENDPOINT")]
+    pub listen: Vec<String>,
+    /// Endpoint to connect to; may be given several times.
+    #[arg(long, value_name = "ENDPOINT")]
+    pub connect: Vec<String>,
+    /// Find others by multicast.
+    #[arg(long)]
+    pub scouting: bool,
+    /// In front of every key.
+    #[arg(long)]
+    pub namespace: Option<String>,
+}
+
+/// Flags of `[policy]` and `[cameras]`.
+#[derive(Debug, Args)]
+pub struct PolicyArgs {
+    /// What the robot is to do.
+    #[arg(long)]
+    pub instruction: Option<String>,
+    /// Where the graphs run.
+    #[arg(long, value_name = "PROVIDER")]
+    pub execution_provider: Option<ExecutionProvider>,
+    /// Run on the CPU where the provider cannot be had.
+    #[arg(long)]
+    pub allow_cpu_fallback: bool,
+    /// Threads of a graph on the CPU; 0: all cores.
+    #[arg(long)]
+    pub threads: Option<usize>,
+    /// ONNX Runtime's library.
+    #[arg(long, value_name = "FILE")]
+    pub onnxruntime: Option<String>,
+    /// Seed of the flow's noise.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Topic of a camera, as NAME=TOPIC; may be given several times.
+    #[arg(long, value_name = "NAME=TOPIC", value_parser = pair)]
+    pub camera: Vec<(String, String)>,
+}
+
+/// Flags of what is played.
+#[derive(Debug, Args)]
+pub struct EpisodeArgs {
+    /// Folder of a LeRobot dataset, v2.1 or v3.0.
+    #[arg(long, value_name = "DIR")]
+    pub dataset: PathBuf,
+    /// Number of the episode; the first if left out.
+    #[arg(long)]
+    pub episode: Option<u64>,
+    /// Robot description.
+    #[arg(long, default_value = "r1pro")]
+    pub robot: String,
+    /// Times the recorded rate.
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// Quality of the JPEG frames, 1 to 100.
+    #[arg(long, default_value_t = 90)]
+    pub jpeg_quality: i32,
+}
+
+/// `run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Folder of the bundle.
+    #[arg(long, value_name = "DIR", required_unless_present = "print_config")]
+    pub bundle: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub zenoh: ZenohArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub policy: PolicyArgs,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub episode: EpisodeArgs,
+    /// Start again at the end.
+    #[arg(long = "loop")]
+    pub repeats: bool,
+    /// Begin when somebody listens to every camera.
+    #[arg(long)]
+    pub wait_for_subscriber: bool,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub zenoh: ZenohArgs,
+}
+
+/// `watch`
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// Robot description.
+    #[arg(long, default_value = "r1pro")]
+    pub robot: String,
+    /// Stop after so many chunks.
+    #[arg(long)]
+    pub count: Option<u64>,
+    /// Draw the last chunk over the joints' history into this PNG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub zenoh: ZenohArgs,
+}
+
+/// `demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Folder of the bundle.
+    #[arg(long, value_name = "DIR")]
+    pub bundle: PathBuf,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub episode: EpisodeArgs,
+    /// Draw the last chunk over the joints' history into this PNG.
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub policy: PolicyArgs,
+}
+
+impl CommonArgs {
+    /// The configuration file, laid over the default.
+    ///
+    /// # Errors
+    /// As [`Config::open`].
+    pub fn configuration(&self) -> Result<Config, Error> {
+        self.config.as_deref().map_or_else(Config::built_in, Config::open)
+    }
+}
+
+impl ZenohArgs {
+    /// Lays the flags over a configuration.
+    pub fn apply(&self, config: &mut Config) {
+        let zenoh = &mut config.zenoh;
+        override_with(&mut zenoh.mode, self.mode);
+        override_with(&mut zenoh.namespace, self.namespace.clone());
+        zenoh.scouting |= self.scouting;
+        for (target, given) in [(&mut zenoh.listen, &self.listen), (&mut zenoh.connect, &self.connect)] {
+            if !given.is_empty() {
+                given.clone_into(target);
+            }
+        }
+    }
+}
+
+impl PolicyArgs {
+    /// Lays the flags over a configuration.
+    pub fn apply(&self, config: &mut Config) {
+        let policy = &mut config.policy;
+        override_with(&mut policy.instruction, self.instruction.clone());
+        override_with(&mut policy.execution_provider, self.execution_provider);
+        override_with(&mut policy.threads, self.threads);
+        override_with(&mut policy.onnxruntime, self.onnxruntime.clone());
+        override_with(&mut policy.seed, self.seed);
+        policy.allow_cpu_fallback |= self.allow_cpu_fallback;
+        config.cameras.extend(self.camera.iter().cloned());
+    }
+}
+
+impl EpisodeArgs {
+    /// As the replay takes them.
+    #[must_use]
+    pub fn options(self, repeats: bool, waits_for_subscriber: bool) -> ReplayOptions {
+        let Self { dataset, episode, robot, speed, jpeg_quality } = self;
+        ReplayOptions { dataset, episode, robot, speed, repeats, waits_for_subscriber, jpeg_quality }
+    }
+}
+
+impl WatchArgs {
+    /// As the watch takes them.
+    #[must_use]
+    pub fn options(&self) -> WatchOptions {
+        WatchOptions { robot: self.robot.clone(), chunk_limit: self.count, plot: self.plot.clone() }
+    }
+}
+
+fn override_with<T>(target: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *target = given;
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, topic) = text.split_once('=').ok_or("expected NAME=TOPIC")?;
+    Ok((name.to_owned(), topic.to_owned()))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

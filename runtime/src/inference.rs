@@ -1,0 +1,179 @@
+//! The inference thread: wait for a new frame, observe, infer, publish.
+
+use crate::clock::{self, ms};
+use crate::command::{Chunk, CommandPlan};
+use crate::error::Error;
+use crate::ingest::Inbox;
+use crate::policy::{InferenceTimes, Policy, fill_gaussian};
+use crate::publish::Publisher;
+use crate::stop::Stop;
+use crate::sync::{NotReady, Observation, Synchronizer};
+use crate::telemetry::{ChunkReport, EventKind, StageTimes, Telemetry};
+use sinew_proto::Stamp;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the thread waits before it looks for an instruction or the wish to stop.
+const POLL: Duration = Duration::from_millis(50);
+/// How long it waits for streams to reach a frame's time before it looks again.
+const SETTLE_POLL: Duration = Duration::from_millis(2);
+/// How often a lasting reason is said again.
+const REPEAT: Duration = Duration::from_secs(1);
+
+/// Everything the inference thread works with.
+pub struct Inference {
+    /// The policy; told what to do if `instruction` is there.
+    pub policy: Policy,
+    /// What the policy is told.
+    pub instruction: Option<String>,
+    /// Streams to observations.
+    pub synchronizer: Synchronizer,
+    /// Chunks to messages.
+    pub commands: CommandPlan,
+    /// Messages onto the network.
+    pub publisher: Publisher,
+    /// What arrives.
+    pub inbox: Arc<Inbox>,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Shortest time from one chunk's start to the next.
+    pub min_interval: Duration,
+    /// Counters and events.
+    pub telemetry: Arc<Telemetry>,
+    /// When to stop.
+    pub stop: Stop,
+}
+
+impl Inference {
+    /// Publishes chunks until the stop.
+    ///
+    /// # Errors
+    /// If a graph fails for another reason than the stop.
+    pub fn run(mut self) -> Result<(), Error> {
+        let mut sequence = 0;
+        let mut used: Option<Stamp> = None;
+        let mut next_start = Instant::now();
+        let mut complaints = Complaints::default();
+        let mut noise = vec![0.0; self.policy.noise_len()];
+        while !self.stop.is_requested() {
+            self.hear_instruction();
+            let wait = next_start.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                std::thread::sleep(wait.min(POLL));
+                continue;
+            }
+            let start = Instant::now();
+            let observation = match self.observe(used) {
+                Ok(observation) => observation,
+                Err(reason) => {
+                    complaints.consider(&reason, &self.telemetry);
+                    let is_settling = matches!(reason, NotReady::Settling { .. });
+                    self.inbox.wait_for_frame(if is_settling { SETTLE_POLL } else { POLL });
+                    continue;
+                }
+            };
+            used = Some(observation.captured_at);
+            next_start = start + self.min_interval;
+            let observe = start.elapsed();
+            fill_gaussian(self.seed, sequence, &mut noise);
+            let frames = observation.frames.iter().map(|frame| frame.pixels.as_slice());
+            let inferred = self.policy.infer(frames, &observation.state, &noise);
+            let (values, times) = match inferred {
+                Err(_) if self.stop.is_requested() => break,
+                inferred => inferred?,
+            };
+            sequence += u64::from(self.send(sequence, &observation, values, observe, times));
+        }
+        Ok(())
+    }
+
+    fn hear_instruction(&mut self) {
+        let Some(text) = self.inbox.instruction.take() else { return };
+        let refusal = self.policy.set_instruction(&text).err().map(|error| error.to_string());
+        if refusal.is_none() {
+            self.instruction = Some(text.clone());
+        }
+        self.telemetry.emit(EventKind::Instruction { text, accepted: refusal.is_none(), refusal });
+    }
+
+    fn observe(&self, used: Option<Stamp>) -> Result<Observation, NotReady> {
+        if self.instruction.is_none() {
+            return Err(NotReady::NoInstruction);
+        }
+        self.inbox.with_streams(|streams| self.synchronizer.observe(streams, used, clock::now()))
+    }
+
+    /// Publishes a chunk and reports it. Returns whether it went out.
+    fn send(
+        &self,
+        sequence: u64,
+        observation: &Observation,
+        values: Vec<f32>,
+        observe: Duration,
+        times: InferenceTimes,
+    ) -> bool {
+        let start = Instant::now();
+        let captured_at = observation.captured_at;
+        let instruction = self.instruction.clone().unwrap_or_default();
+        let chunk = Chunk { sequence, instruction, captured_at, values };
+        let messages = self.commands.messages(&chunk, clock::now());
+        let sent = messages.and_then(|messages| self.publisher.publish(&messages).map(|()| messages));
+        let messages = match sent {
+            Ok(messages) => messages,
+            Err(error) => {
+                self.telemetry.failed_chunk(&error);
+                return false;
+            }
+        };
+        let now = clock::now();
+        let step_count = messages.chunk.step_count as usize;
+        let age_ns = now.ns_since(captured_at);
+        let over = age_ns.div_euclid(self.commands.period_ns().max(1)).max(-1) + 1;
+        let report = ChunkReport {
+            sequence,
+            captured_at_ns: captured_at.ns(),
+            observation_to_publish_ms: ms(age_ns),
+            receive_to_publish_ms: ms(now.ns_since(observation.received_at)),
+            stages: StageTimes {
+                prepare_ms: ms(observation.frames.iter().map(|frame| frame.prepare_ns).max().unwrap_or(0)),
+                observe_ms: observe.as_secs_f64() * 1e3,
+                vision_ms: times.vision.as_secs_f64() * 1e3,
+                prefix_ms: times.prefix.as_secs_f64() * 1e3,
+                denoise_ms: times.denoise.as_secs_f64() * 1e3,
+                host_ms: times.host().as_secs_f64() * 1e3,
+                publish_ms: start.elapsed().as_secs_f64() * 1e3,
+            },
+            expired_step_count: usize::try_from(over).unwrap_or(0).min(step_count),
+            clamps: messages.clamps,
+        };
+        self.telemetry.chunk(report, step_count);
+        true
+    }
+}
+
+/// What was complained of when, so that a lasting or flickering reason is not said a hundred times a second.
+#[derive(Debug, Default)]
+struct Complaints {
+    said: HashMap<(&'static str, Option<String>), Instant>,
+}
+
+impl Complaints {
+    fn consider(&mut self, reason: &NotReady, telemetry: &Telemetry) {
+        // Inference faster than the camera is as it should be; a camera that stops becomes `Stale` in time.
+        if matches!(reason, NotReady::NoNewFrame { .. } | NotReady::Settling { .. }) {
+            return;
+        }
+        telemetry.not_ready(reason);
+        let subject = (reason.kind(), reason.stream().map(str::to_owned));
+        if self.said.get(&subject).is_some_and(|said| said.elapsed() < REPEAT) {
+            return;
+        }
+        telemetry.emit(EventKind::NotReady {
+            reason: subject.0,
+            stream: subject.1.clone(),
+            message: reason.to_string(),
+        });
+        self.said.insert(subject, Instant::now());
+    }
+}

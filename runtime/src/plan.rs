@@ -1,0 +1,126 @@
+//! Start-up checks: the bundle against the robot description and the configuration. What passes here fits together.
+
+use crate::command::CommandPlan;
+use crate::config::Config;
+use crate::error::{Error, quoted};
+use crate::ingest::FeedbackReader;
+use crate::state::StateBuilder;
+use crate::sync::Synchronizer;
+use sinew_models::contract::{Bundle, CameraSpec};
+use sinew_models::embodiment::Embodiment;
+use sinew_models::nearest_name;
+use sinew_proto::key::Key;
+
+/// A camera and where its frames arrive.
+#[derive(Clone, Debug)]
+pub struct CameraInput {
+    /// As the bundle describes it.
+    pub spec: CameraSpec,
+    /// Its key.
+    pub key: Key,
+}
+
+/// A group's feedback and where it arrives.
+#[derive(Clone, Debug)]
+pub struct FeedbackInput {
+    /// Index of the group.
+    pub group: usize,
+    /// Name of the group.
+    pub name: String,
+    /// Its key.
+    pub key: Key,
+    /// Decodes and checks it.
+    pub reader: FeedbackReader,
+}
+
+/// Everything the run needs to know, checked.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The bundle.
+    pub bundle: Bundle,
+    /// The robot.
+    pub embodiment: Embodiment,
+    /// Cameras, in the bundle's order.
+    pub cameras: Vec<CameraInput>,
+    /// Groups whose feedback the state needs.
+    pub feedback: Vec<FeedbackInput>,
+    /// Streams to observations.
+    pub synchronizer: Synchronizer,
+    /// Chunks to messages.
+    pub commands: CommandPlan,
+}
+
+impl Plan {
+    /// Checks that bundle, robot and configuration agree.
+    ///
+    /// # Errors
+    /// If they do not; the error names both sides.
+    pub fn new(bundle: Bundle, config: &Config) -> Result<Self, Error> {
+        let manifest = &bundle.manifest;
+        expect_bundle(&config.policy.bundle_id, &manifest.bundle_id)?;
+        let embodiment = Embodiment::built_in(&manifest.embodiment)?;
+        let cameras = cameras(&bundle, &embodiment, config)?;
+        let state = StateBuilder::new(manifest, &embodiment)?;
+        let feedback = feedback(&state, &embodiment, config)?;
+        let synchronizer = Synchronizer::new(
+            cameras.iter().map(|camera| camera.spec.name.clone()).collect(),
+            embodiment.groups.iter().map(|group| group.name.clone()).collect(),
+            state,
+            config.sync.limits(),
+        );
+        let commands = CommandPlan::new(manifest, &embodiment)?;
+        Ok(Self { embodiment, cameras, feedback, synchronizer, commands, bundle })
+    }
+}
+
+fn expect_bundle(expected: &str, found: &str) -> Result<(), Error> {
+    if expected.is_empty() || expected == found {
+        return Ok(());
+    }
+    let sides = [format!("`{expected}`"), format!("`{found}`")];
+    Err(Error::mismatch("bundle id", ("the configuration", &sides[0]), ("the bundle", &sides[1])))
+}
+
+fn cameras(bundle: &Bundle, embodiment: &Embodiment, config: &Config) -> Result<Vec<CameraInput>, Error> {
+    let specs = &bundle.manifest.cameras;
+    let in_bundle: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+    if in_bundle.is_empty() {
+        let needed = ("this program", "at least one, as time reference");
+        return Err(Error::mismatch("cameras", needed, ("the bundle", "none")));
+    }
+    if let Some(name) = config.cameras.keys().find(|name| !in_bundle.contains(&name.as_str())) {
+        let (given, names) = (format!("`{name}`"), quoted(&in_bundle));
+        return Err(Error::mismatch("cameras", ("the configuration", &given), ("the bundle", &names)));
+    }
+    let input = |spec: &CameraSpec| {
+        let overridden = config.cameras.get(&spec.name).map(String::as_str);
+        let described = embodiment.cameras.iter().find(|camera| camera.name == spec.name);
+        let topic = overridden.or_else(|| described?.topics.first().map(String::as_str));
+        let topic = topic.ok_or_else(|| {
+            let known: Vec<&str> = embodiment.cameras.iter().map(|camera| camera.name.as_str()).collect();
+            let nearest = nearest_name(&spec.name, known.iter().copied());
+            let hint = nearest.map_or_else(String::new, |name| format!(" (the nearest is `{name}`)"));
+            let robot = format!("robot `{}`", embodiment.name);
+            let robot_says = format!("{}{hint}", quoted(&known));
+            Error::mismatch("camera", ("the bundle", &format!("`{}`", spec.name)), (&robot, &robot_says))
+        })?;
+        let key = Key::of_topic_in(&config.zenoh.namespace, topic)?;
+        Ok(CameraInput { spec: spec.clone(), key })
+    };
+    specs.iter().map(input).collect()
+}
+
+fn feedback(
+    state: &StateBuilder,
+    embodiment: &Embodiment,
+    config: &Config,
+) -> Result<Vec<FeedbackInput>, Error> {
+    let input = |group: usize| {
+        let described = &embodiment.groups[group];
+        let reader = FeedbackReader::new(described, state.needs(group), config.feedback)?;
+        let topic = described.feedback.as_ref().map_or("", |topic| topic.topic.as_str());
+        let key = Key::of_topic_in(&config.zenoh.namespace, topic)?;
+        Ok(FeedbackInput { group, name: described.name.clone(), key, reader })
+    };
+    state.groups().map(input).collect()
+}

@@ -1,0 +1,146 @@
+//! `sinew-runtime run`: start-up checks, threads, reports, shutdown.
+
+use crate::clock;
+use crate::config::Config;
+use crate::error::Error;
+use crate::inference::Inference;
+use crate::ingest::Ingest;
+use crate::net;
+use crate::plan::Plan;
+use crate::policy::Policy;
+use crate::publish::Publisher;
+use crate::stop::Stop;
+use crate::telemetry::{Event, EventKind, Ready, StreamReport, Summary, Telemetry};
+use crate::thread::Thread;
+use sinew_models::contract::Bundle;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// How long the reporting thread waits before it looks whether to stop.
+const POLL: Duration = Duration::from_millis(50);
+/// How often streams are looked at for damage.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs a bundle's policy until the stop. `report` is given every event, in order, and ends the run with an error.
+///
+/// # Errors
+/// If bundle, robot and configuration do not agree, something the run needs cannot be had, the robot contradicts its
+/// description before the first chunk, or a graph fails.
+pub fn run(
+    bundle: &Path,
+    config: &Config,
+    stop: &Stop,
+    mut report: impl FnMut(&Event) -> io::Result<()>,
+) -> Result<Summary, Error> {
+    let plan = Plan::new(Bundle::open(bundle)?, config)?;
+    let mut policy = Policy::load(&plan.bundle, &config.policy)?;
+    let instruction = Some(config.policy.instruction.clone()).filter(|text| !text.is_empty());
+    if let Some(text) = &instruction {
+        policy.set_instruction(text)?;
+    }
+    let (telemetry, events) = Telemetry::new(Ingest::stream_names(&plan));
+    let telemetry = Arc::new(telemetry);
+    let session = net::open(&config.zenoh)?;
+    let limits = config.sync.limits();
+    let publisher = Publisher::declare(&session, &config.zenoh.namespace, &plan.commands)?;
+    let ingest = Ingest::start(&session, &config.zenoh, &plan, limits, &telemetry, stop)?;
+    telemetry.emit(EventKind::Ready(ready(&plan, &policy, &publisher, &session, instruction.clone())));
+
+    let interrupter = policy.interrupter();
+    let inference = Inference {
+        policy,
+        instruction,
+        synchronizer: plan.synchronizer,
+        commands: plan.commands,
+        publisher,
+        inbox: ingest.inbox(),
+        seed: config.policy.seed,
+        min_interval: Duration::from_millis(config.policy.min_chunk_interval_ms),
+        telemetry: Arc::clone(&telemetry),
+        stop: stop.clone(),
+    };
+    let thread = Thread::spawn("inference", move || inference.run())?;
+
+    let mut watched =
+        Watched { telemetry: &telemetry, malformed: BTreeMap::new(), last_look: Instant::now() };
+    let inbox = ingest.inbox();
+    let mut outcome = Ok(());
+    while outcome.is_ok() && !stop.is_requested() && !thread.is_finished() {
+        outcome = watched.wait(&events, &mut report);
+        if outcome.is_ok() && telemetry.chunk_count() == 0 {
+            outcome = inbox.contradiction.take().map_or(Ok(()), Err);
+        }
+    }
+    stop.request();
+    let interrupted = interrupter.interrupt();
+    let inferred = thread.join();
+    let ingested = ingest.finish();
+    let closed = zenoh::Wait::wait(session.close()).map_err(Error::zenoh("closing"));
+    outcome.and(inferred).and(interrupted).and(ingested).and(closed)?;
+    watched.look();
+    while let Ok(event) = events.try_recv() {
+        report(&event).map_err(Error::Report)?;
+    }
+    let summary = telemetry.summary();
+    let last = Event::new(clock::now(), EventKind::Summary(Box::new(summary.clone())));
+    report(&last).map_err(Error::Report)?;
+    Ok(summary)
+}
+
+fn ready(
+    plan: &Plan,
+    policy: &Policy,
+    publisher: &Publisher,
+    session: &zenoh::Session,
+    instruction: Option<String>,
+) -> Ready {
+    let cameras = plan.cameras.iter().map(|camera| (camera.spec.name.clone(), camera.key.to_string()));
+    Ready {
+        bundle_id: plan.bundle.manifest.bundle_id.clone(),
+        embodiment: plan.embodiment.name.clone(),
+        execution_provider: policy.provider().name(),
+        locators: net::locators(session),
+        cameras: cameras.collect(),
+        feedback: plan.feedback.iter().map(|input| (input.name.clone(), input.key.to_string())).collect(),
+        outputs: publisher.keys().collect(),
+        instruction,
+    }
+}
+
+/// Passes events on and speaks up for streams that are damaged.
+struct Watched<'a> {
+    telemetry: &'a Telemetry,
+    malformed: BTreeMap<String, u64>,
+    last_look: Instant,
+}
+
+impl Watched<'_> {
+    fn wait(
+        &mut self,
+        events: &Receiver<Event>,
+        report: &mut impl FnMut(&Event) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        if self.last_look.elapsed() >= REPORT_EVERY {
+            self.look();
+        }
+        match events.recv_timeout(POLL) {
+            Ok(event) => report(&event).map_err(Error::Report),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
+        }
+    }
+
+    fn look(&mut self) {
+        self.last_look = Instant::now();
+        for (stream, StreamReport { malformed: count, last_error, .. }) in self.telemetry.streams() {
+            let before = self.malformed.insert(stream.clone(), count).unwrap_or(0);
+            if count > before {
+                let message = last_error.unwrap_or_default();
+                self.telemetry.emit(EventKind::Malformed { stream, count, message });
+            }
+        }
+    }
+}

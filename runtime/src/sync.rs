@@ -1,0 +1,254 @@
+//! Samples to an observation. Pure: the streams and the time are arguments.
+//!
+//! A frame of the bundle's first camera is the time reference, and every other stream gives the sample taken nearest
+//! to it. Of these frames the newest is chosen around which every stream has a sample. A stream that has not reached
+//! the frame's time yet is given a moment to do so, since the sample it is about to bring may be the nearer one.
+//! What is missing, too old or too far off is a reason not to act, never a guess.
+
+use crate::clock::ms;
+use crate::history::{History, Sample};
+use crate::state::{Feedback, StateBuilder};
+use sinew_proto::Stamp;
+use std::fmt;
+use std::sync::Arc;
+
+/// A camera frame, ready for the vision graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Row-major `[3, size, size]`, −1 … 1.
+    pub pixels: Vec<f32>,
+    /// How long decoding and resizing took.
+    pub prepare_ns: i64,
+}
+
+/// What has arrived so far.
+#[derive(Clone, Debug)]
+pub struct Streams {
+    /// One history a camera, in the bundle's order.
+    pub cameras: Vec<History<Arc<Frame>>>,
+    /// One history a group of joints, in the robot's order.
+    pub groups: Vec<History<Feedback>>,
+}
+
+/// How well samples have to agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Farthest a sample may be from the reference frame.
+    pub max_skew_ns: i64,
+    /// Oldest the reference frame may be.
+    pub max_age_ns: i64,
+    /// How long after the reference frame's arrival other streams may take to reach its time.
+    pub settle_ns: i64,
+}
+
+/// What the policy sees at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// When the reference frame was taken.
+    pub captured_at: Stamp,
+    /// When the reference frame reached us.
+    pub received_at: Stamp,
+    /// One frame a camera, in the bundle's order.
+    pub frames: Vec<Arc<Frame>>,
+    /// The state vector, in the bundle's order and units.
+    pub state: Vec<f32>,
+}
+
+/// Why there is no observation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// The operator has not said what to do.
+    NoInstruction,
+    /// A stream has not given anything yet.
+    NothingYet {
+        /// The stream.
+        stream: String,
+    },
+    /// The reference frame was used already.
+    NoNewFrame {
+        /// The camera.
+        stream: String,
+    },
+    /// A stream may still bring a sample nearer to the reference frame.
+    Settling {
+        /// The stream.
+        stream: String,
+    },
+    /// The newest reference frame is too old.
+    Stale {
+        /// The camera.
+        stream: String,
+        /// Its age.
+        age_ns: i64,
+        /// The oldest allowed.
+        max_age_ns: i64,
+    },
+    /// A stream has nothing from around the reference frame's time.
+    Skewed {
+        /// The stream.
+        stream: String,
+        /// The reference camera.
+        reference: String,
+        /// How much later than the reference the nearest sample is; negative: earlier.
+        skew_ns: i64,
+        /// The farthest allowed.
+        max_skew_ns: i64,
+    },
+}
+
+impl NotReady {
+    /// A short name of the kind of reason, for counting.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoInstruction => "no_instruction",
+            Self::NothingYet { .. } => "nothing_yet",
+            Self::NoNewFrame { .. } => "no_new_frame",
+            Self::Settling { .. } => "settling",
+            Self::Stale { .. } => "stale",
+            Self::Skewed { .. } => "skewed",
+        }
+    }
+
+    /// The stream it is about, if it is about one.
+    #[must_use]
+    pub fn stream(&self) -> Option<&str> {
+        match self {
+            Self::NoInstruction => None,
+            Self::NothingYet { stream }
+            | Self::NoNewFrame { stream }
+            | Self::Settling { stream }
+            | Self::Stale { stream, .. }
+            | Self::Skewed { stream, .. } => Some(stream),
+        }
+    }
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoInstruction => f.write_str("no instruction yet"),
+            Self::NothingYet { stream } => write!(f, "nothing from {stream} yet"),
+            Self::NoNewFrame { stream } => write!(f, "no new frame from {stream}"),
+            Self::Settling { stream } => write!(f, "{stream} may still bring a nearer sample"),
+            Self::Stale { stream, age_ns, max_age_ns } => {
+                let (age, limit) = (ms(*age_ns), ms(*max_age_ns));
+                write!(f, "the newest frame of {stream} is {age:.0} ms old, limit {limit:.0} ms")
+            }
+            Self::Skewed { stream, reference, skew_ns, max_skew_ns } => {
+                let side = if *skew_ns < 0 { "before" } else { "after" };
+                let (skew, limit) = (ms(skew_ns.abs()), ms(*max_skew_ns));
+                write!(
+                    f,
+                    "the nearest sample of {stream} is {skew:.0} ms {side} {reference}, limit {limit:.0} ms"
+                )
+            }
+        }
+    }
+}
+
+/// Turns streams into observations.
+#[derive(Clone, Debug)]
+pub struct Synchronizer {
+    camera_names: Vec<String>,
+    group_names: Vec<String>,
+    state: StateBuilder,
+    limits: Limits,
+}
+
+impl Synchronizer {
+    /// For cameras in the bundle's order and groups in the robot's.
+    #[must_use]
+    pub fn new(
+        camera_names: Vec<String>,
+        group_names: Vec<String>,
+        state: StateBuilder,
+        limits: Limits,
+    ) -> Self {
+        let camera_names = camera_names.into_iter().map(|name| format!("camera {name}")).collect();
+        let group_names = group_names.into_iter().map(|name| format!("feedback of {name}")).collect();
+        Self { camera_names, group_names, state, limits }
+    }
+
+    /// The newest observation there is. `used` is the reference frame of the one before.
+    ///
+    /// # Errors
+    /// The reason why there is none: that of the newest reference frame.
+    pub fn observe(
+        &self,
+        streams: &Streams,
+        used: Option<Stamp>,
+        now: Stamp,
+    ) -> Result<Observation, NotReady> {
+        let stream = || self.camera_names[0].clone();
+        let newest = streams.cameras[0].newest().ok_or_else(|| NotReady::NothingYet { stream: stream() })?;
+        let max_age_ns = self.limits.max_age_ns;
+        let age_ns = now.ns_since(newest.captured_at);
+        if age_ns > max_age_ns {
+            return Err(NotReady::Stale { stream: stream(), age_ns, max_age_ns });
+        }
+        let is_fresh = |frame: &&Sample<_>| {
+            now.ns_since(frame.captured_at) <= max_age_ns && used.is_none_or(|used| frame.captured_at > used)
+        };
+        let mut reason = None;
+        for reference in streams.cameras[0].iter().rev().filter(is_fresh) {
+            match self.observe_at(streams, reference, now) {
+                Ok(observation) => return Ok(observation),
+                // A few milliseconds for a whole frame period: worth the wait.
+                Err(why @ NotReady::Settling { .. }) => return Err(why),
+                Err(why) => reason = reason.or(Some(why)),
+            }
+        }
+        Err(reason.unwrap_or_else(|| NotReady::NoNewFrame { stream: stream() }))
+    }
+
+    fn observe_at(
+        &self,
+        streams: &Streams,
+        reference: &Sample<Arc<Frame>>,
+        now: Stamp,
+    ) -> Result<Observation, NotReady> {
+        let frames = streams.cameras.iter().zip(&self.camera_names);
+        let frames = frames
+            .map(|(history, name)| {
+                self.near(history, name, reference, now).map(|sample| Arc::clone(&sample.value))
+            })
+            .collect::<Result<Vec<_>, NotReady>>()?;
+        let mut feedback: Vec<Option<&Feedback>> = vec![None; streams.groups.len()];
+        for group in self.state.groups() {
+            let sample = self.near(&streams.groups[group], &self.group_names[group], reference, now)?;
+            feedback[group] = Some(&sample.value);
+        }
+        let nothing = Feedback::default();
+        let state = self.state.build(|group| feedback[group].unwrap_or(&nothing));
+        let (captured_at, received_at) = (reference.captured_at, reference.received_at);
+        Ok(Observation { captured_at, received_at, frames, state })
+    }
+
+    /// The sample of a stream that is nearest to the reference frame.
+    fn near<'a, T>(
+        &self,
+        history: &'a History<T>,
+        name: &str,
+        reference: &Sample<Arc<Frame>>,
+        now: Stamp,
+    ) -> Result<&'a Sample<T>, NotReady> {
+        let stream = || name.to_owned();
+        let newest = history.newest().ok_or_else(|| NotReady::NothingYet { stream: stream() })?;
+        let has_reached = newest.captured_at >= reference.captured_at;
+        if !has_reached && now.ns_since(reference.received_at) < self.limits.settle_ns {
+            return Err(NotReady::Settling { stream: stream() });
+        }
+        let nearest = history.nearest(reference.captured_at).unwrap_or(newest);
+        let skew_ns = nearest.captured_at.ns_since(reference.captured_at);
+        if skew_ns.abs() <= self.limits.max_skew_ns {
+            return Ok(nearest);
+        }
+        Err(NotReady::Skewed {
+            stream: stream(),
+            reference: self.camera_names[0].clone(),
+            skew_ns,
+            max_skew_ns: self.limits.max_skew_ns,
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! What the runtime reports: one JSON object a line with `--json`.
+
+use super::histogram::Percentiles;
+use crate::command::Clamp;
+use serde::Serialize;
+use sinew_proto::Stamp;
+use std::collections::BTreeMap;
+
+/// Something that happened, and when.
+#[derive(Clone, Debug, Serialize)]
+pub struct Event {
+    /// When, nanoseconds since 1970.
+    pub at_ns: i64,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+impl Event {
+    /// Something that happened now.
+    #[must_use]
+    pub fn new(at: Stamp, kind: EventKind) -> Self {
+        Self { at_ns: at.ns(), kind }
+    }
+}
+
+/// What happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// Start-up checks passed; subscriptions and publications are declared.
+    Ready(Ready),
+    /// A chunk was published.
+    Chunk(ChunkReport),
+    /// There is nothing to infer from; said once a reason, and again each second while it lasts.
+    NotReady {
+        /// A short name of the reason.
+        reason: &'static str,
+        /// The stream it is about.
+        stream: Option<String>,
+        /// In words.
+        message: String,
+    },
+    /// The operator said what to do.
+    Instruction {
+        /// The text.
+        text: String,
+        /// Whether the policy follows it from now on.
+        accepted: bool,
+        /// Why not.
+        refusal: Option<String>,
+    },
+    /// Messages of a stream could not be used; said at most once a second and stream.
+    Malformed {
+        /// The stream.
+        stream: String,
+        /// How many so far.
+        count: u64,
+        /// What was wrong with the newest.
+        message: String,
+    },
+    /// A camera's frames do not have the size the policy was trained with. They are resized all the same.
+    FrameSize {
+        /// The camera.
+        camera: String,
+        /// Width and height in the bundle.
+        bundle: [usize; 2],
+        /// Width and height that arrive.
+        found: [usize; 2],
+    },
+    /// Something failed, and the run goes on.
+    Error {
+        /// What.
+        message: String,
+    },
+    /// The run is over.
+    Summary(Box<Summary>),
+}
+
+/// What the run is made of.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ready {
+    /// The bundle.
+    pub bundle_id: String,
+    /// The robot.
+    pub embodiment: String,
+    /// Where the graphs run.
+    pub execution_provider: &'static str,
+    /// Where others can reach the session.
+    pub locators: Vec<String>,
+    /// Keys of the cameras, by name.
+    pub cameras: BTreeMap<String, String>,
+    /// Keys of the feedback, by group.
+    pub feedback: BTreeMap<String, String>,
+    /// Keys that chunks go out on.
+    pub outputs: Vec<String>,
+    /// What the policy is told.
+    pub instruction: Option<String>,
+}
+
+/// A published chunk.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChunkReport {
+    /// Its number.
+    pub sequence: u64,
+    /// When the reference frame was taken.
+    pub captured_at_ns: i64,
+    /// From the reference frame's capture to the last message's publication.
+    pub observation_to_publish_ms: f64,
+    /// From the reference frame's arrival to the last message's publication.
+    pub receive_to_publish_ms: f64,
+    /// How long each stage took.
+    pub stages: StageTimes,
+    /// Steps that were over when the chunk was published.
+    pub expired_step_count: usize,
+    /// Joints that were held at a limit.
+    pub clamps: Vec<Clamp>,
+}
+
+/// How long each stage of a chunk took, milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct StageTimes {
+    /// Decoding and resizing the slowest camera's frame, on its own thread.
+    pub prepare_ms: f64,
+    /// Choosing samples and building the state.
+    pub observe_ms: f64,
+    /// The vision graph, all cameras.
+    pub vision_ms: f64,
+    /// The prefix graph.
+    pub prefix_ms: f64,
+    /// The denoising graph, all steps.
+    pub denoise_ms: f64,
+    /// Binding, copying, noise and normalisation around the graphs.
+    pub host_ms: f64,
+    /// Building, encoding and handing over the messages.
+    pub publish_ms: f64,
+}
+
+impl StageTimes {
+    /// Each stage's name and time.
+    pub(crate) fn by_name(&self) -> [(&'static str, f64); 7] {
+        [
+            ("prepare", self.prepare_ms),
+            ("observe", self.observe_ms),
+            ("vision", self.vision_ms),
+            ("prefix", self.prefix_ms),
+            ("denoise", self.denoise_ms),
+            ("host", self.host_ms),
+            ("publish", self.publish_ms),
+        ]
+    }
+}
+
+/// A stream's numbers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct StreamReport {
+    /// Messages that arrived.
+    pub received: u64,
+    /// Of these, could not be used.
+    pub malformed: u64,
+    /// Of these, not newer than the one before.
+    pub out_of_order: u64,
+    /// Of these, replaced by a newer one before they were looked at.
+    pub dropped: u64,
+    /// Why the newest of the malformed ones could not be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// The whole run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Summary {
+    /// How long it took.
+    pub seconds: f64,
+    /// Chunks published.
+    pub chunk_count: u64,
+    /// Chunks withheld or not sent.
+    pub failed_chunk_count: u64,
+    /// Chunks in which a joint was held at a limit.
+    pub clamped_chunk_count: u64,
+    /// Chunks of which every step was over when they were published.
+    pub expired_chunk_count: u64,
+    /// From the reference frame's capture to publication.
+    pub observation_to_publish: Percentiles,
+    /// From the reference frame's arrival to publication.
+    pub receive_to_publish: Percentiles,
+    /// Each stage's times.
+    pub stages: BTreeMap<&'static str, Percentiles>,
+    /// How often inference had to wait, by reason.
+    pub not_ready: BTreeMap<&'static str, u64>,
+    /// Streams by name.
+    pub streams: BTreeMap<String, StreamReport>,
+    /// Events that were lost because nobody read them in time.
+    pub lost_event_count: u64,
+}
+
+impl Summary {
+    /// Whether every chunk and every event came out.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.failed_chunk_count == 0 && self.lost_event_count == 0
+    }
+}

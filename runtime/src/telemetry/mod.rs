@@ -1,0 +1,178 @@
+//! Counting and reporting. Threads hand events over without waiting; what nobody reads in time is counted as lost.
+
+mod event;
+mod histogram;
+mod terminal;
+
+pub use event::{ChunkReport, Event, EventKind, Ready, StageTimes, StreamReport, Summary};
+pub use histogram::{Histogram, Percentiles};
+pub use terminal::Terminal;
+
+use crate::clock;
+use crate::error::Error;
+use crate::slot::lock;
+use crate::sync::NotReady;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// Events that may wait for the reader.
+const EVENT_CAPACITY: usize = 1024;
+
+/// A stream's counters, written by the thread that receives it.
+#[derive(Debug, Default)]
+pub struct StreamCounters {
+    received: AtomicU64,
+    malformed: AtomicU64,
+    out_of_order: AtomicU64,
+    dropped: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl StreamCounters {
+    /// A message arrived.
+    pub fn received(&self) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A message could not be used.
+    pub fn malformed(&self, error: &Error) {
+        self.malformed.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.last_error) = Some(error.to_string());
+    }
+
+    /// A message was not newer than the one before.
+    pub fn out_of_order(&self) {
+        self.out_of_order.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A message was replaced before anyone looked at it.
+    pub fn dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn report(&self) -> StreamReport {
+        StreamReport {
+            received: self.received.load(Ordering::Relaxed),
+            malformed: self.malformed.load(Ordering::Relaxed),
+            out_of_order: self.out_of_order.load(Ordering::Relaxed),
+            dropped: self.dropped.load(Ordering::Relaxed),
+            last_error: lock(&self.last_error).clone(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    chunk_count: u64,
+    failed_chunk_count: u64,
+    clamped_chunk_count: u64,
+    expired_chunk_count: u64,
+    observation_to_publish: Histogram,
+    receive_to_publish: Histogram,
+    stages: BTreeMap<&'static str, Histogram>,
+    not_ready: BTreeMap<&'static str, u64>,
+}
+
+/// Counts what happens in one run and passes it on.
+#[derive(Debug)]
+pub struct Telemetry {
+    started: Instant,
+    events: SyncSender<Event>,
+    lost: AtomicU64,
+    totals: Mutex<Totals>,
+    streams: BTreeMap<String, Arc<StreamCounters>>,
+}
+
+impl Telemetry {
+    /// For so many streams, and where its events can be read.
+    pub fn new(streams: impl IntoIterator<Item = String>) -> (Self, Receiver<Event>) {
+        let (events, receiver) = sync_channel(EVENT_CAPACITY);
+        let streams = streams.into_iter().map(|name| (name, Arc::default())).collect();
+        let telemetry = Self {
+            started: Instant::now(),
+            events,
+            lost: AtomicU64::new(0),
+            totals: Mutex::default(),
+            streams,
+        };
+        (telemetry, receiver)
+    }
+
+    /// A stream's counters; fresh ones for a stream it was not made for.
+    #[must_use]
+    pub fn stream(&self, name: &str) -> Arc<StreamCounters> {
+        self.streams.get(name).map(Arc::clone).unwrap_or_default()
+    }
+
+    /// Passes an event on.
+    pub fn emit(&self, kind: EventKind) {
+        if self.events.try_send(Event::new(clock::now(), kind)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a published chunk of so many steps and passes it on.
+    pub fn chunk(&self, report: ChunkReport, step_count: usize) {
+        {
+            let mut totals = lock(&self.totals);
+            totals.chunk_count += 1;
+            totals.clamped_chunk_count += u64::from(!report.clamps.is_empty());
+            totals.expired_chunk_count += u64::from(report.expired_step_count == step_count);
+            totals.observation_to_publish.record(ns(report.observation_to_publish_ms));
+            totals.receive_to_publish.record(ns(report.receive_to_publish_ms));
+            for (stage, took_ms) in report.stages.by_name() {
+                totals.stages.entry(stage).or_default().record(ns(took_ms));
+            }
+        }
+        self.emit(EventKind::Chunk(report));
+    }
+
+    /// Counts a chunk that was not published and says why.
+    pub fn failed_chunk(&self, error: &Error) {
+        lock(&self.totals).failed_chunk_count += 1;
+        self.emit(EventKind::Error { message: error.to_string() });
+    }
+
+    /// Counts that there was nothing to infer from.
+    pub fn not_ready(&self, reason: &NotReady) {
+        *lock(&self.totals).not_ready.entry(reason.kind()).or_default() += 1;
+    }
+
+    /// Chunks published so far.
+    #[must_use]
+    pub fn chunk_count(&self) -> u64 {
+        lock(&self.totals).chunk_count
+    }
+
+    /// Every stream's numbers so far.
+    #[must_use]
+    pub fn streams(&self) -> BTreeMap<String, StreamReport> {
+        self.streams.iter().map(|(name, counters)| (name.clone(), counters.report())).collect()
+    }
+
+    /// The whole run so far.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let totals = lock(&self.totals);
+        Summary {
+            seconds: self.started.elapsed().as_secs_f64(),
+            chunk_count: totals.chunk_count,
+            failed_chunk_count: totals.failed_chunk_count,
+            clamped_chunk_count: totals.clamped_chunk_count,
+            expired_chunk_count: totals.expired_chunk_count,
+            observation_to_publish: totals.observation_to_publish.percentiles(),
+            receive_to_publish: totals.receive_to_publish.percentiles(),
+            stages: totals.stages.iter().map(|(stage, times)| (*stage, times.percentiles())).collect(),
+            not_ready: totals.not_ready.clone(),
+            streams: self.streams(),
+            lost_event_count: self.lost.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn ns(ms: f64) -> i64 {
+    (ms * clock::NS_PER_MS) as i64
+}

@@ -1,0 +1,91 @@
+//! Damaged, late and contradicting senders.
+
+use crate::kit::{Program, bundle};
+use crate::robot::{HEAD, LEFT_ARM, LEFT_WRIST, RIGHT_WRIST, plan};
+use serde_json::json;
+use tempfile::TempDir;
+
+#[test]
+fn damaged_messages_are_counted_and_never_fatal() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let (runtime, locator) = Program::run(&bundle, &["--instruction", "open the drawer"]);
+    let mut plan = plan(&folder, &locator);
+    // Half a JPEG, half a joint state, a joint state that claims 4 billion names, and an instruction without its end.
+    plan["cameras"][LEFT_WRIST]["cut"] = json!(300);
+    plan["raw"] = json!({
+        &LEFT_ARM[1..]: "000100000700",
+        "hdas/feedback_torso": "00010000070000000000000001000000000000 00ffffffff",
+        "sinew/instruction": "00010000ff000000616263",
+    });
+    let robot = Program::robot(&folder, &plan);
+    for stream in ["camera.left_wrist", "feedback.left_arm", "feedback.torso", "instruction"] {
+        let event = runtime.event_where("malformed", |event| event["stream"] == stream);
+        assert!(event["count"].as_u64().unwrap() > 0 && !event["message"].as_str().unwrap().is_empty());
+    }
+    let waiting = runtime.event("not_ready");
+    assert_eq!(
+        (&waiting["reason"], &waiting["stream"]),
+        (&json!("nothing_yet"), &json!("camera left_wrist"))
+    );
+    drop(robot);
+    // The same run works once the robot is whole.
+    plan["cameras"][LEFT_WRIST]["cut"] = json!(0);
+    plan["raw"] = json!({});
+    let robot = Program::robot(&folder, &plan);
+    runtime.event("chunk");
+    runtime.signal("TERM");
+    drop(robot);
+    let (events, status) = runtime.rest();
+    assert!(status.success(), "{status}");
+    assert!(events.last().unwrap()["streams"]["camera.left_wrist"]["malformed"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn other_joint_names_than_the_robots_end_the_run_before_the_first_chunk() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let (runtime, locator) = Program::run(&bundle, &["--instruction", "open the drawer"]);
+    let mut plan = plan(&folder, &locator);
+    plan["joints"][LEFT_ARM]["name"][2] = json!("left_elbow");
+    let robot = Program::robot(&folder, &plan);
+    let (events, status) = runtime.rest();
+    drop(robot);
+    assert_eq!(status.code(), Some(2));
+    assert!(events.iter().all(|event| event["event"] != "chunk"), "{events:?}");
+}
+
+#[test]
+fn late_streams_are_named_and_nothing_is_published() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let (runtime, locator) = Program::run(&bundle, &["--instruction", "open the drawer"]);
+    let mut plan = plan(&folder, &locator);
+    plan["delay_s"] = json!({RIGHT_WRIST: 0.2});
+    let robot = Program::robot(&folder, &plan);
+    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "skewed");
+    assert_eq!(waiting["stream"], "camera right_wrist");
+    drop(robot);
+    plan["delay_s"] = json!({HEAD: 5.0});
+    let robot = Program::robot(&folder, &plan);
+    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "stale");
+    assert_eq!(waiting["stream"], "camera head");
+    runtime.signal("TERM");
+    drop(robot);
+    let (events, _) = runtime.rest();
+    assert_eq!(events.last().unwrap()["chunk_count"], 0);
+}
+
+#[test]
+fn frames_of_another_size_are_mentioned_once() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    crate::kit::edit_manifest(&bundle, |manifest| manifest["cameras"][0]["width"] = json!(720));
+    let (runtime, locator) = Program::run(&bundle, &["--instruction", "open the drawer"]);
+    let robot = Program::robot(&folder, &plan(&folder, &locator));
+    let event = runtime.event("frame_size");
+    assert_eq!(event["camera"], "head");
+    assert_eq!((&event["bundle"], &event["found"]), (&json!([720, 96]), &json!([128, 96])));
+    runtime.event("chunk");
+    runtime.event("chunk");
+    runtime.signal("TERM");
+    drop(robot);
+    let (events, _) = runtime.rest();
+    assert!(events.iter().all(|event| event["event"] != "frame_size"));
+}

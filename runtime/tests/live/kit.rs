@@ -1,0 +1,186 @@
+//! What the tests are made of: the program, a bundle known in closed form, and a robot in Python.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use turbojpeg::{Image, PixelFormat, Subsamp};
+
+/// Long enough for a machine that does much else; only a failing test waits for it.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+pub(crate) fn dataset() -> PathBuf {
+    repository().join("tests/fixtures/behavior_sim")
+}
+
+fn python() -> PathBuf {
+    std::env::var_os("SINEW_PYTHON").map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
+}
+
+fn oracle(name: &str) -> Command {
+    let mut command = Command::new(python());
+    command.arg(repository().join("tests/oracles/runtime").join(name));
+    command
+}
+
+/// ONNX Runtime's library: where the environment says, or the one that `scripts/setup` installed.
+pub(crate) fn onnxruntime() -> PathBuf {
+    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
+        return path.into();
+    }
+    let environments = fs::read_dir(repository().join(".venv/lib")).into_iter().flatten().flatten();
+    let libraries = environments.flat_map(|python| {
+        let folder = python.path().join("site-packages/onnxruntime/capi");
+        fs::read_dir(folder).into_iter().flatten().flatten()
+    });
+    let is_library =
+        |path: &PathBuf| path.file_name().unwrap().to_string_lossy().starts_with("libonnxruntime.so.");
+    libraries.map(|entry| entry.path()).find(is_library).expect("no ONNX Runtime in .venv: run scripts/setup")
+}
+
+/// A folder with a bundle whose policy lets the robot stay as it is.
+pub(crate) fn bundle() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let status = oracle("hold_still.py")
+        .arg(folder.path())
+        .arg("--tokenizer")
+        .arg(repository().join("tests/fixtures/golden/tiny/tokenizer.json"))
+        .status()
+        .unwrap_or_else(|error| panic!("cannot run {}: {error}; run scripts/setup", python().display()));
+    assert!(status.success(), "the bundle was not written; if a package is missing, run scripts/setup");
+    folder
+}
+
+/// Changes the bundle's manifest.
+pub(crate) fn edit_manifest(bundle: &TempDir, change: impl FnOnce(&mut Value)) {
+    let path = bundle.path().join("bundle.json");
+    let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    change(&mut manifest);
+    fs::write(&path, manifest.to_string()).unwrap();
+}
+
+/// A JPEG file of one colour.
+pub(crate) fn picture(folder: &TempDir, name: &str, [width, height]: [usize; 2], color: [u8; 3]) -> PathBuf {
+    let pixels = color.repeat(width * height);
+    let image =
+        Image { pixels: pixels.as_slice(), width, pitch: 3 * width, height, format: PixelFormat::RGB };
+    let jpeg = turbojpeg::compress(image, 95, Subsamp::None).unwrap();
+    let path = folder.path().join(format!("{name}.jpg"));
+    fs::write(&path, &jpeg).unwrap();
+    path
+}
+
+/// A program that prints one line after another.
+pub(crate) struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = sync_channel(1 << 16);
+        let forward = move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line));
+        std::thread::Builder::new().name("stdout".to_owned()).spawn(forward).unwrap();
+        Self { stdin: child.stdin.take(), child, lines }
+    }
+
+    /// `sinew-runtime` with arguments, speaking JSON.
+    pub(crate) fn runtime<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-runtime"));
+        command.args(arguments).arg("--json").env("ORT_DYLIB_PATH", onnxruntime());
+        Self::start(command)
+    }
+
+    /// `sinew-runtime run` as a peer that listens on a port of its own choice; also where it can be reached.
+    pub(crate) fn run(bundle: &TempDir, arguments: &[&str]) -> (Self, String) {
+        let folder = bundle.path().to_str().unwrap();
+        let fixed = ["run", "--bundle", folder, "--listen", "tcp/127.0.0.1:0"];
+        let program = Self::runtime(fixed.into_iter().chain(arguments.iter().copied()));
+        let ready = program.event("ready");
+        let locator = ready["locators"][0].as_str().unwrap().to_owned();
+        (program, locator)
+    }
+
+    /// The robot of `robot.py`.
+    pub(crate) fn robot(folder: &TempDir, plan: &Value) -> Self {
+        let path = folder.path().join("plan.json");
+        fs::write(&path, plan.to_string()).unwrap();
+        let mut command = oracle("robot.py");
+        command.arg(path);
+        let robot = Self::start(command);
+        assert_eq!(robot.line(), "connected");
+        robot
+    }
+
+    /// The next line.
+    pub(crate) fn line(&self) -> String {
+        match self.lines.recv_timeout(PATIENCE) {
+            Ok(line) => line,
+            Err(RecvTimeoutError::Timeout) => panic!("no line within {PATIENCE:?}"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the program ended"),
+        }
+    }
+
+    /// The next event of a kind that satisfies a condition.
+    pub(crate) fn event_where(&self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            let event: Value = serde_json::from_str(&self.line()).unwrap();
+            if event["event"] == kind && holds(&event) {
+                return event;
+            }
+        }
+        panic!("no such event `{kind}` within {PATIENCE:?}");
+    }
+
+    /// The next event of a kind.
+    pub(crate) fn event(&self, kind: &str) -> Value {
+        self.event_where(kind, |_| true)
+    }
+
+    /// Every line until the end, as JSON, and how the program ended.
+    pub(crate) fn rest(mut self) -> (Vec<Value>, ExitStatus) {
+        let lines = self.lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
+        let status = self.child.wait().unwrap();
+        (lines, status)
+    }
+
+    /// Closes the program's standard input.
+    pub(crate) fn hang_up(&mut self) {
+        drop(self.stdin.take());
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        assert!(status.unwrap().success());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // Already gone in a test that passed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `sinew-runtime` until its end: exit code, standard output, standard error.
+pub(crate) fn complete(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-runtime"));
+    let output = command.args(arguments).env("ORT_DYLIB_PATH", onnxruntime()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    std::io::stderr().write_all(&output.stderr).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}

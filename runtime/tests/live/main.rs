@@ -1,0 +1,14 @@
+//! The program itself, on a network: against a robot made of other people's software, on damage, and on refusal.
+//!
+//! Every test takes ports the system chooses, so that all can run at once.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod damage;
+mod demonstration;
+mod instruction;
+mod kit;
+mod network;
+mod policy;
+mod refusal;
+mod replayed;
+mod robot;

@@ -1,0 +1,92 @@
+//! A robot made of `eclipse-zenoh` and `rosbags` on the other side, as peers and through a router.
+
+use crate::kit::{Program, bundle};
+use crate::robot::{assert_holds_still, plan};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use zenoh::Wait;
+
+const INSTRUCTION: &str = "pick up the red cube";
+/// Sum of its token ids, as LeRobot's tokenizer gives them (`tests/fixtures/golden/tiny/tokenizer_cases.json`).
+const TOKEN_SUM: f64 = (310 + 313 + 261 + 298 + 276 + 201) as f64;
+
+/// Lets a robot see some chunks and checks them.
+fn see_chunks(folder: &TempDir, mut plan: Value) {
+    plan["chunk_count"] = json!(3);
+    let (chunks, status) = Program::robot(folder, &plan).rest();
+    assert!(status.success());
+    assert_eq!(chunks.len(), 3);
+    let first = chunks[0]["chunk"]["sequence"].as_u64().unwrap();
+    for (index, seen) in chunks.iter().enumerate() {
+        assert_eq!(seen["chunk"]["sequence"].as_u64(), Some(first + index as u64));
+        assert_holds_still(seen, INSTRUCTION, TOKEN_SUM);
+    }
+}
+
+#[test]
+fn a_peer_gets_fifty_finite_steps_for_each_group_in_its_own_order_and_units() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let (runtime, locator) = Program::run(&bundle, &["--instruction", INSTRUCTION]);
+    see_chunks(&folder, plan(&folder, &locator));
+    runtime.signal("TERM");
+    let (events, status) = runtime.rest();
+    assert!(status.success(), "{status}");
+    let summary = events.last().unwrap();
+    assert_eq!(summary["event"], "summary");
+    assert!(summary["chunk_count"].as_u64().unwrap() >= 3);
+    assert_eq!(summary["failed_chunk_count"], 0);
+    assert_eq!(summary["streams"]["camera.head"]["malformed"], 0);
+    assert!(summary["observation_to_publish"]["p50_ms"].as_f64().unwrap() > 0.0);
+}
+
+#[test]
+fn through_a_router_and_behind_a_namespace_it_is_the_same() {
+    let mut config = zenoh::Config::default();
+    for (key, value) in [
+        ("mode", "\"router\""),
+        ("listen/endpoints", "[\"tcp/127.0.0.1:0\"]"),
+        ("scouting/multicast/enabled", "false"),
+    ] {
+        config.insert_json5(key, value).unwrap();
+    }
+    let router = zenoh::open(config).wait().unwrap();
+    let locator = router.info().locators().wait()[0].to_string();
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let arguments = [
+        "run",
+        "--bundle",
+        bundle.path().to_str().unwrap(),
+        "--mode",
+        "client",
+        "--connect",
+        &locator,
+        "--namespace",
+        "lab/r1",
+        "--instruction",
+        INSTRUCTION,
+    ];
+    let runtime = Program::runtime(arguments);
+    let ready = runtime.event("ready");
+    assert_eq!(ready["outputs"][0], "lab/r1/sinew/action_chunk");
+    let mut plan = plan(&folder, &locator);
+    plan["mode"] = json!("client");
+    plan["namespace"] = json!("lab/r1");
+    see_chunks(&folder, plan);
+    runtime.signal("INT");
+    let (_, status) = runtime.rest();
+    assert!(status.success(), "{status}");
+    router.close().wait().unwrap();
+}
+
+#[test]
+fn a_client_without_a_router_fails_and_says_where_it_looked() {
+    let bundle = bundle();
+    let folder = bundle.path().to_str().unwrap();
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("tcp/127.0.0.1:{port}");
+    let (code, _, stderr) =
+        crate::kit::complete(&["run", "--bundle", folder, "--mode", "client", "--connect", &endpoint]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains(&endpoint), "{stderr}");
+}

@@ -1,0 +1,9 @@
+//! What computes without a network: samples to observations, feedback to states, chunks to messages.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod command;
+mod feedback;
+mod manifest;
+mod plan;
+mod replayed;
+mod sync;

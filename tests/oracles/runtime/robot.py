@@ -1,0 +1,146 @@
+"""A robot made of the PyPI packages `eclipse-zenoh` and `rosbags`: feeds topics, reads chunks with stock ROS 2 types.
+
+    robot.py PLAN_JSON
+
+The plan is a JSON object:
+
+    mode, connect     zenoh's part in the network and the endpoints to connect to
+    namespace         in front of every key
+    cameras           {topic: {"jpeg": FILE, "format": TEXT, "cut": bytes to cut off the message's end}}
+    joints            {topic: {"name": [..], "position": [..], "velocity": [..], "effort": [..]}}
+    raw               {key: hexadecimal digits to publish as they are}
+    rate_hz           how often everything is published
+    delay_s           {topic: how far in the past the stamp lies}
+    instruction       {"after": number of chunks, "text": TEXT}, published once
+    chunk_count       when to stop; 0: at the end of standard input
+    groups            groups whose trajectories are to be seen
+
+It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
+fields, and of each group the trajectory's. Types are those that rosbags ships for ROS 2 Humble; only ActionChunk is
+read from our definition.
+"""
+
+import json
+import select
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import zenoh
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+
+ROOT = Path(__file__).parents[3]
+STORE = get_typestore(Stores.ROS2_HUMBLE)
+STORE.register(
+    get_types_from_msg(
+        (ROOT / "proto/msg/sinew_msgs/msg/ActionChunk.msg").read_text(), "sinew_msgs/msg/ActionChunk"
+    )
+)
+TIME = STORE.types["builtin_interfaces/msg/Time"]
+HEADER = STORE.types["std_msgs/msg/Header"]
+
+
+def plain(value):
+    """A message as JSON."""
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: plain(getattr(value, name)) for name in value.__dataclass_fields__ if name != "__msgtype__"}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    return value
+
+
+def header(at_ns: int):
+    return HEADER(stamp=TIME(sec=at_ns // 10**9, nanosec=at_ns % 10**9), frame_id="robot")
+
+
+def encode(kind: str, **fields) -> bytes:
+    return bytes(STORE.serialize_cdr(STORE.types[kind](**fields), kind))
+
+
+class Robot:
+    def __init__(self, plan):
+        self.plan = plan
+        config = zenoh.Config()
+        config.insert_json5("mode", json.dumps(plan.get("mode", "peer")))
+        config.insert_json5("connect/endpoints", json.dumps(plan["connect"]))
+        config.insert_json5("scouting/multicast/enabled", "false")
+        self.session = zenoh.open(config)
+        self.prefix = plan["namespace"] + "/" if plan.get("namespace") else ""
+        self.chunks, self.trajectories = [], {}
+        self.subscribers = [
+            self.session.declare_subscriber(self.prefix + "sinew/action_chunk", self.on_chunk),
+            self.session.declare_subscriber(self.prefix + "*/joint_trajectory", self.on_trajectory),
+        ]
+        self.pictures = {
+            topic: (np.frombuffer(Path(camera["jpeg"]).read_bytes(), dtype=np.uint8), camera)
+            for topic, camera in plan.get("cameras", {}).items()
+        }
+
+    def on_chunk(self, sample):
+        message = STORE.deserialize_cdr(sample.payload.to_bytes(), "sinew_msgs/msg/ActionChunk")
+        self.chunks.append(plain(message))
+
+    def on_trajectory(self, sample):
+        group = str(sample.key_expr).removeprefix(self.prefix).removesuffix("_controller/joint_trajectory")
+        message = plain(STORE.deserialize_cdr(sample.payload.to_bytes(), "trajectory_msgs/msg/JointTrajectory"))
+        stamp = message["header"]["stamp"]
+        self.trajectories.setdefault((stamp["sec"], stamp["nanosec"]), {})[group] = message
+
+    def put(self, topic: str, message: bytes):
+        self.session.put(self.prefix + topic.removeprefix("/"), message)
+
+    def publish(self):
+        now_ns = time.time_ns()
+        delays = self.plan.get("delay_s", {})
+        for topic, joints in self.plan.get("joints", {}).items():
+            numbers = {key: np.array(joints.get(key, []), dtype=np.float64) for key in ("position", "velocity", "effort")}
+            at = header(now_ns - int(1e9 * delays.get(topic, 0)))
+            names = joints.get("name", [])
+            self.put(topic, encode("sensor_msgs/msg/JointState", header=at, name=names, **numbers))
+        for topic, (data, camera) in self.pictures.items():
+            at = header(now_ns - int(1e9 * delays.get(topic, 0)))
+            text = camera.get("format", "rgb8; jpeg compressed bgr8")
+            message = encode("sensor_msgs/msg/CompressedImage", header=at, format=text, data=data)
+            self.put(topic, message[: len(message) - camera.get("cut", 0)])
+        for key, digits in self.plan.get("raw", {}).items():
+            self.put(key, bytes.fromhex(digits))
+
+    def complete(self):
+        """Chunks of which every wanted trajectory was seen."""
+        wanted = set(self.plan.get("groups", []))
+
+        def parts(chunk):
+            stamp = chunk["header"]["stamp"]
+            return self.trajectories.get((stamp["sec"], stamp["nanosec"]), {})
+
+        return [{"chunk": chunk, "groups": parts(chunk)} for chunk in list(self.chunks) if wanted <= parts(chunk).keys()]
+
+    def run(self):
+        info = self.session.info
+        while not (list(info.peers_zid()) or list(info.routers_zid())):
+            time.sleep(0.01)
+        print("connected", flush=True)
+        limit = self.plan.get("chunk_count", 0)
+        instruction = self.plan.get("instruction")
+        period = 1 / self.plan.get("rate_hz", 30)
+        while True:
+            start = time.monotonic()
+            self.publish()
+            complete = self.complete()
+            if instruction and len(complete) >= instruction["after"]:
+                self.put("sinew/instruction", encode("std_msgs/msg/String", data=instruction["text"]))
+                instruction = None
+            if limit and len(complete) >= limit:
+                break
+            if select.select([sys.stdin], [], [], max(0, start + period - time.monotonic()))[0]:
+                break
+        for chunk in self.complete()[: limit or None]:
+            print(json.dumps(chunk), flush=True)
+        self.session.close()
+
+
+if __name__ == "__main__":
+    Robot(json.loads(Path(sys.argv[1]).read_text())).run()
