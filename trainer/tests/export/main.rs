@@ -1,5 +1,5 @@
 //! The exporter against torch's numbers, ONNX Runtime and ONNX's own checker.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::result_large_err)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod files;
 mod operations;
