@@ -75,6 +75,9 @@ pub struct PolicyArgs {
     /// What the robot is to do.
     #[arg(long)]
     pub instruction: Option<String>,
+    /// Description of the bundle's robot, where it is none of the built-in ones.
+    #[arg(long, value_name = "FILE")]
+    pub robot_file: Option<String>,
     /// Where the graphs run.
     #[arg(long, value_name = "PROVIDER")]
     pub execution_provider: Option<ExecutionProvider>,
@@ -104,8 +107,8 @@ pub struct EpisodeArgs {
     /// Number of the episode; the first if left out.
     #[arg(long)]
     pub episode: Option<u64>,
-    /// Robot description.
-    #[arg(long, default_value = "r1pro")]
+    /// Robot: a built-in one, or the file of another's description.
+    #[arg(long, default_value = "r1pro", value_name = "NAME|FILE")]
     pub robot: String,
     /// Times the recorded rate.
     #[arg(long, default_value_t = 1.0)]
@@ -155,8 +158,8 @@ pub struct ReplayArgs {
 /// `watch`
 #[derive(Debug, Args)]
 pub struct WatchArgs {
-    /// Robot description.
-    #[arg(long, default_value = "r1pro")]
+    /// Robot: a built-in one, or the file of another's description.
+    #[arg(long, default_value = "r1pro", value_name = "NAME|FILE")]
     pub robot: String,
     /// Stop after so many chunks.
     #[arg(long)]
@@ -222,6 +225,7 @@ impl PolicyArgs {
     pub fn apply(&self, config: &mut Config) {
         let policy = &mut config.policy;
         override_with(&mut policy.instruction, self.instruction.clone());
+        override_with(&mut policy.robot, self.robot_file.clone());
         override_with(&mut policy.execution_provider, self.execution_provider);
         override_with(&mut policy.threads, self.threads);
         override_with(&mut policy.onnxruntime, self.onnxruntime.clone());

@@ -45,10 +45,11 @@ pub struct ZenohConfig {
 }
 
 /// Where the graphs run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionProvider {
     /// The processor.
+    #[default]
     Cpu,
     /// An NVIDIA GPU.
     Cuda,
@@ -66,7 +67,7 @@ impl ExecutionProvider {
 }
 
 /// `[policy]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyConfig {
     /// What the robot is to do; empty: wait for it.
@@ -85,6 +86,8 @@ pub struct PolicyConfig {
     pub seed: u64,
     /// Shortest time between two chunks.
     pub min_chunk_interval_ms: u64,
+    /// File that describes the bundle's robot; empty: a built-in one.
+    pub robot: String,
     /// The only bundle allowed; empty: any.
     pub bundle_id: String,
 }
@@ -269,6 +272,7 @@ mod tests {
     fn the_default_parses_and_explains_every_key() {
         let config = Config::built_in().unwrap();
         assert_eq!(config.zenoh.mode, Mode::Peer);
+        assert_eq!(config.policy, PolicyConfig::default());
         assert!(!config.zenoh.scouting && !config.policy.allow_cpu_fallback);
         let lines: Vec<&str> = DEFAULT.lines().collect();
         for pair in lines.windows(2) {

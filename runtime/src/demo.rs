@@ -77,7 +77,9 @@ pub fn demo(options: &DemoOptions, config: &Config, stop: &Stop, say: &Say) -> R
     others.extend(onlooker.ready(stop));
     // The robot last: nobody is to miss its first frame.
     let robot = Part::replay(options, &others, say)?;
-    say(format!("Robot, policy and onlooker talk over {}, without a router.", others.join(" and ")));
+    if !policy.is_over() {
+        say(format!("Robot, policy and onlooker talk over {}, without a router.", others.join(" and ")));
+    }
     let end = Instant::now() + options.duration;
     while !(stop.is_requested() || policy.is_over() || robot.is_over() || onlooker.is_over())
         && Instant::now() < end

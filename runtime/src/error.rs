@@ -172,9 +172,11 @@ impl Error {
     /// Whether the user can mend it by giving something else: a bundle, a configuration, a flag.
     #[must_use]
     pub fn is_usage(&self) -> bool {
+        use sinew_dataset::Error::{UnknownCamera, UnknownEpisode};
         matches!(
             self,
             Self::Model(_)
+                | Self::Dataset(UnknownCamera { .. } | UnknownEpisode { .. })
                 | Self::ConfigSyntax { .. }
                 | Self::UnknownKey { .. }
                 | Self::ConfigValue { .. }

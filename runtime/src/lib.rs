@@ -26,6 +26,7 @@ pub mod plot;
 pub mod policy;
 pub mod publish;
 pub mod replay;
+pub mod robot;
 pub mod run;
 pub mod slot;
 pub mod state;

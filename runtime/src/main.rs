@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(is_complete) => ExitCode::from(if is_complete { 0 } else { FELL_SHORT }),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!("{error}");
             let is_usage = error.chain().any(|cause| cause.downcast_ref().is_some_and(Error::is_usage));
             ExitCode::from(if is_usage { 2 } else { 1 })
         }
@@ -68,8 +68,7 @@ fn run_command(args: RunArgs, terminal: &Terminal) -> anyhow::Result<bool> {
         status.take_in(event);
         log_event(event);
         if args.common.json { print_json(event) } else { Ok(()) }
-    });
-    let summary = summary.with_context(|| format!("run of {}", bundle.display()))?;
+    })?;
     log_summary(&summary);
     Ok(summary.is_complete())
 }

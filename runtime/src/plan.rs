@@ -4,6 +4,7 @@ use crate::command::CommandPlan;
 use crate::config::Config;
 use crate::error::{Error, quoted};
 use crate::ingest::FeedbackReader;
+use crate::robot;
 use crate::state::StateBuilder;
 use crate::sync::Synchronizer;
 use sinew_models::contract::{Bundle, CameraSpec};
@@ -58,7 +59,7 @@ impl Plan {
     pub fn new(bundle: Bundle, config: &Config) -> Result<Self, Error> {
         let manifest = &bundle.manifest;
         expect_bundle(&config.policy.bundle_id, &manifest.bundle_id)?;
-        let embodiment = Embodiment::built_in(&manifest.embodiment)?;
+        let embodiment = robot::of_bundle(&manifest.embodiment, &config.policy.robot)?;
         let cameras = cameras(&bundle, &embodiment, config)?;
         let state = StateBuilder::new(manifest, &embodiment)?;
         let feedback = feedback(&state, &embodiment, config)?;

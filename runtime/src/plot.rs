@@ -145,6 +145,7 @@ fn draw_panel<'a>(area: &DrawingArea<BitMapBackend<'a>, Shift>, panel: &Panel) -
     for (index, (name, past, chunk)) in panel.joints.iter().enumerate() {
         let color = Palette99::pick(index).to_rgba();
         chart.draw_series(LineSeries::new(past.iter().copied(), color.stroke_width(2)))?;
+        chart.draw_series(LineSeries::new(chunk.iter().copied(), color.mix(0.4)))?;
         chart
             .draw_series(chunk.iter().map(|point| Circle::new(*point, 3, color.filled())))?
             .label(name.as_str())

@@ -93,15 +93,23 @@ impl Policy {
     /// # Errors
     /// If the library, the provider or a graph cannot be had, or a graph is not what the manifest says.
     pub fn load(bundle: &Bundle, config: &PolicyConfig) -> Result<Self, Error> {
-        let environment = library::load(&config.onnxruntime)?;
+        Self::load_in(&library::load(&config.onnxruntime)?, bundle, config)
+    }
+
+    /// As [`Self::load`], in a process that has loaded ONNX Runtime for something else already: it allows one
+    /// environment only.
+    ///
+    /// # Errors
+    /// If the provider or a graph cannot be had, or a graph is not what the manifest says.
+    pub fn load_in(environment: &Environment, bundle: &Bundle, config: &PolicyConfig) -> Result<Self, Error> {
         let asked = config.execution_provider;
-        match Self::load_on(&environment, bundle, config, asked) {
+        match Self::load_on(environment, bundle, config, asked) {
             Err(error) if asked != ExecutionProvider::Cpu && is_provider_failure(&error) => {
                 if !config.allow_cpu_fallback {
                     return Err(provider_failure(asked, error));
                 }
                 tracing::warn!(%error, "{} cannot be had: the policy runs on the CPU", asked.name());
-                Self::load_on(&environment, bundle, config, ExecutionProvider::Cpu)
+                Self::load_on(environment, bundle, config, ExecutionProvider::Cpu)
             }
             loaded => loaded,
         }

@@ -38,7 +38,7 @@ pub struct ReplayOptions {
     pub dataset: PathBuf,
     /// The episode's number; none: the first.
     pub episode: Option<u64>,
-    /// The robot's name.
+    /// The robot: its name, or the file of its description.
     pub robot: String,
     /// Times the recorded rate.
     pub speed: f64,

@@ -3,6 +3,7 @@
 use super::ReplayOptions;
 use super::feedback::{GroupFeedback, groups};
 use crate::error::{Error, quoted};
+use crate::robot;
 use crate::stop::Stop;
 use sinew_dataset::{Dataset, Episode, Frame, FrameReader};
 use sinew_models::embodiment::Embodiment;
@@ -26,7 +27,7 @@ pub(super) struct Recording {
 impl Recording {
     pub(super) fn open(options: &ReplayOptions) -> Result<Self, Error> {
         let name = options.dataset.display().to_string();
-        let embodiment = Embodiment::built_in(&options.robot)?;
+        let embodiment = robot::describe(&options.robot)?;
         let dataset = Dataset::open(&options.dataset)?;
         let first = dataset.episodes().first().map(|episode| episode.episode_index);
         let index = options.episode.or(first).ok_or_else(|| Error::Replay {

@@ -11,10 +11,10 @@ use crate::clock;
 use crate::config::ZenohConfig;
 use crate::error::Error;
 use crate::net;
+use crate::robot;
 use crate::slot::lock;
 use crate::stop::Stop;
 use serde::Serialize;
-use sinew_models::embodiment::Embodiment;
 use sinew_proto::Stamp;
 use sinew_proto::key::{ACTION_CHUNK, Key};
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// What to look for.
 #[derive(Clone, Debug)]
 pub struct WatchOptions {
-    /// The robot's name.
+    /// The robot: its name, or the file of its description.
     pub robot: String,
     /// Stop after so many chunks.
     pub chunk_limit: Option<u64>,
@@ -97,7 +97,7 @@ pub fn watch(
     stop: &Stop,
     mut report: impl FnMut(&WatchEvent) -> io::Result<()>,
 ) -> Result<WatchSummary, Error> {
-    let embodiment = Embodiment::built_in(&options.robot)?;
+    let embodiment = robot::describe(&options.robot)?;
     let session = net::open(network)?;
     let (sender, messages) = sync_channel::<(String, Stamp, ZBytes)>(CAPACITY);
     let overruns = Arc::new(AtomicU64::new(0));

@@ -67,6 +67,11 @@ fn late_streams_are_named_and_nothing_is_published() {
     let robot = Program::robot(&folder, &plan);
     let waiting = runtime.event_where("not_ready", |event| event["reason"] == "stale");
     assert_eq!(waiting["stream"], "camera head");
+    drop(robot);
+    plan["delay_s"] = json!({LEFT_ARM: -2.0});
+    let robot = Program::robot(&folder, &plan);
+    let ahead = runtime.event_where("malformed", |event| event["stream"] == "feedback.left_arm");
+    assert!(ahead["message"].as_str().unwrap().contains("ms ahead"), "{ahead}");
     runtime.signal("TERM");
     drop(robot);
     let (events, _) = runtime.rest();

@@ -17,12 +17,10 @@ fn a_live_instruction_is_followed_by_a_later_chunk() {
     let (runtime, locator) = Program::run(&bundle, &["--instruction", CUBE.0]);
     let mut plan = plan(&folder, &locator);
     plan["instruction"] = json!({"after": 1, "text": DRAWER.0});
-    let mut robot = Program::robot(&folder, &plan);
+    plan["until"] = json!(DRAWER.0);
+    let robot = Program::robot(&folder, &plan);
     let heard = runtime.event("instruction");
     assert_eq!((&heard["text"], &heard["accepted"]), (&json!(DRAWER.0), &json!(true)));
-    runtime.event("chunk");
-    runtime.event("chunk");
-    robot.hang_up();
     let (chunks, _) = robot.rest();
     assert_holds_still(&chunks[0], CUBE.0, CUBE.1);
     assert_holds_still(chunks.last().unwrap(), DRAWER.0, DRAWER.1);

@@ -48,11 +48,21 @@ pub(crate) fn onnxruntime() -> PathBuf {
 
 /// A folder with a bundle whose policy lets the robot stay as it is.
 pub(crate) fn bundle() -> TempDir {
+    hold_still(&[])
+}
+
+/// The same with the shapes of SmolVLA's 450 M parameters.
+pub(crate) fn full_size_bundle() -> TempDir {
+    hold_still(&["--full-size"])
+}
+
+fn hold_still(arguments: &[&str]) -> TempDir {
     let folder = TempDir::new().unwrap();
     let status = oracle("hold_still.py")
         .arg(folder.path())
         .arg("--tokenizer")
         .arg(repository().join("tests/fixtures/golden/tiny/tokenizer.json"))
+        .args(arguments)
         .status()
         .unwrap_or_else(|error| panic!("cannot run {}: {error}; run scripts/setup", python().display()));
     assert!(status.success(), "the bundle was not written; if a package is missing, run scripts/setup");
@@ -163,7 +173,8 @@ impl Program {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let kill = format!("kill -{name} {}", self.child.id());
+        let status = Command::new("sh").arg("-c").arg(kill).status();
         assert!(status.unwrap().success());
     }
 }

@@ -63,14 +63,14 @@ fn a_file_that_was_touched_is_refused_with_both_hashes() {
 #[test]
 fn a_graph_with_another_signature_is_refused_with_both_sides() {
     let bundle = bundle();
-    // As if the graphs had been made for 4 layers.
+    // As if the graphs had a layer more than they have.
     edit_manifest(&bundle, |manifest| {
-        manifest["model"]["text"]["num_hidden_layers"] = json!(2);
-        manifest["model"]["cross_layers"] = json!([false, true]);
+        manifest["model"]["text"]["num_hidden_layers"] = json!(3);
+        manifest["model"]["cross_layers"] = json!([false, true, false]);
     });
     let (code, stderr) = refusal(&bundle, &[]);
     assert_eq!(code, 2, "{stderr}");
-    assert!(stderr.contains("outputs of prefix.onnx: the manifest says `k.1`, `v.1`"), "{stderr}");
+    assert!(stderr.contains("outputs of prefix.onnx: the manifest says `k.2`, `v.2`"), "{stderr}");
     let bundle = crate::kit::bundle();
     edit_manifest(&bundle, |manifest| manifest["model"]["chunk_size"] = json!(25));
     let (_, stderr) = refusal(&bundle, &[]);
@@ -99,6 +99,21 @@ fn a_configuration_that_does_not_fit_is_refused() {
 }
 
 #[test]
+fn a_description_of_another_robot_is_refused_with_both_sides() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let r1pro = repository_file("models/embodiments/r1pro.toml");
+    let file = folder.path().join("other.toml");
+    let other = fs::read_to_string(&r1pro).unwrap().replace("name = \"r1pro\"", "name = \"r2\"");
+    fs::write(&file, other).unwrap();
+    let (code, stderr) = refusal(&bundle, &["--robot-file", file.to_str().unwrap()]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("the bundle says `r1pro`") && stderr.contains("says `r2`"), "{stderr}");
+    let (runtime, _) = crate::kit::Program::run(&bundle, &["--robot-file", &r1pro]);
+    runtime.signal("TERM");
+    assert!(runtime.rest().1.success());
+}
+
+#[test]
 fn a_missing_library_says_what_to_do() {
     let bundle = bundle();
     let (code, stderr) = refusal(&bundle, &["--onnxruntime", "/nonexistent/libonnxruntime.so.1"]);
@@ -113,12 +128,10 @@ fn a_missing_library_says_what_to_do() {
     assert!(stderr.contains(&no_library), "{stderr}");
 }
 
-/// Without a GPU, or without the cargo feature: an error by default, the CPU if the user allows it.
+/// This build has no CUDA: an error by default, the CPU if the user allows it.
+#[cfg(not(feature = "cuda"))]
 #[test]
 fn cuda_that_cannot_be_had_is_an_error_unless_the_cpu_is_allowed() {
-    if std::env::var_os("SINEW_HAS_CUDA").is_some() {
-        return;
-    }
     let bundle = bundle();
     let (code, stderr) = refusal(&bundle, &["--execution-provider", "cuda"]);
     assert_eq!(code, 1, "{stderr}");

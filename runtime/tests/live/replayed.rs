@@ -131,7 +131,7 @@ fn an_onlooker_sees_every_chunk_and_draws_the_last() {
 fn an_episode_nobody_has_is_refused() {
     let folder = dataset();
     let (code, _, stderr) = complete(&["replay", "--dataset", folder.to_str().unwrap(), "--episode", "7"]);
-    assert_eq!(code, 1, "{stderr}");
+    assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains('7') && stderr.contains("60010"), "{stderr}");
     let (code, _, stderr) = complete(&["replay", "--dataset", folder.to_str().unwrap(), "--speed", "0"]);
     assert_eq!(code, 2, "{stderr}");

@@ -1,6 +1,6 @@
 """Writes a bundle whose policy is known in closed form: the robot stays as it is.
 
-    hold_still.py OUT --tokenizer TOKENIZER_JSON
+    hold_still.py OUT --tokenizer TOKENIZER_JSON [--full-size]
 
 The graphs have the names, types and shapes of a SmolVLA bundle for the R1 Pro, but compute something that a test can
 say in advance, whatever noise the chunk starts from:
@@ -19,7 +19,8 @@ say in advance, whatever noise the chunk starts from:
     right arm 7     + what the positions are wrong by: 0
 
 State and action have statistics of their own, so that a number left unnormalised, normalised twice or put in another
-place comes out wrong. Written with the PyPI packages numpy and onnx only; needs nothing of Sinew.
+place comes out wrong. With --full-size everything that enters and leaves the graphs has the shape it has with SmolVLA of
+450 M parameters. Written with the PyPI packages numpy and onnx only; needs nothing of Sinew.
 """
 
 import argparse
@@ -32,10 +33,26 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-CHUNK, WIDTH, LANGUAGE, CAMERAS, SIZE, TOKENS = 50, 32, 16, 3, 64, 4
-PREFIX = CAMERAS * TOKENS + LANGUAGE + 1
-STEPS = 10
+CHUNK, WIDTH, CAMERAS, STEPS = 50, 32, 3, 10
 EPS = 1e-8
+
+
+class Sizes:
+    """Sizes that differ between SmolVLA and a small one."""
+
+    def __init__(self, full: bool):
+        self.image = 512 if full else 64
+        self.patch = 16
+        self.scale = 4 if full else 2
+        self.hidden = 960 if full else 32
+        self.heads = 5 if full else 1
+        self.head_dim = 64 if full else 32
+        self.layers = 16 if full else 2
+        self.language = 48 if full else 16
+        self.tokens = (self.image // self.patch // self.scale) ** 2
+        self.key_width = self.heads * self.head_dim
+        self.prefix = CAMERAS * self.tokens + self.language + 1
+
 
 ARM = range(1, 8)
 STATE = (
@@ -129,46 +146,56 @@ class Graph:
         onnx.save(model, path)
 
 
-def vision() -> Graph:
-    """Each token holds the mean of red, green, blue of one quarter of the rows, 0 .. 1, and zeros."""
+def vision(z: Sizes) -> Graph:
+    """Each token holds the mean of red, green, blue of its share of the rows, 0 .. 1, and zeros."""
     g = Graph()
-    pixels = g.input("pixels", [1, 3, SIZE, SIZE])
-    rows = g.op("Reshape", pixels, g.constant([1, 3, TOKENS, SIZE // TOKENS * SIZE], np.int64))
+    pixels = g.input("pixels", [1, 3, z.image, z.image])
+    rows = g.op("Reshape", pixels, g.constant([1, 3, z.tokens, z.image // z.tokens * z.image], np.int64))
     means = g.op("Transpose", g.mean(rows, 3), perm=[0, 2, 3, 1])
     unit = g.op("Add", g.op("Mul", means, g.constant(0.5)), g.constant(0.5))
-    padded = g.op("Pad", unit, g.constant([0, 0, 0, 0, 0, 0, 0, WIDTH - 3], np.int64))
-    g.output("image_tokens", g.op("Reshape", padded, g.constant([1, TOKENS, WIDTH], np.int64)), [1, TOKENS, WIDTH])
+    padded = g.op("Pad", unit, g.constant([0, 0, 0, 0, 0, 0, 0, z.hidden - 3], np.int64))
+    shape = [1, z.tokens, z.hidden]
+    g.output("image_tokens", g.op("Reshape", padded, g.constant(shape, np.int64)), shape)
     return g
 
 
-def prefix() -> Graph:
-    """Keys: the tokens themselves, language as its ids where the mask shows it. Values: the positions."""
+def prefix(z: Sizes) -> Graph:
+    """Keys: the tokens themselves, language as its ids where the mask shows it. Values: the positions. All layers alike."""
     g = Graph()
-    images = [g.input(f"image_tokens.{c}", [1, TOKENS, WIDTH]) for c in range(CAMERAS)]
-    ids = g.input("token_ids", [1, LANGUAGE], TensorProto.INT64)
+    images = [g.input(f"image_tokens.{c}", [1, z.tokens, z.hidden]) for c in range(CAMERAS)]
+    ids = g.input("token_ids", [1, z.language], TensorProto.INT64)
     state = g.input("state", [1, WIDTH])
-    mask = g.input("mask", [1, PREFIX, PREFIX])
-    positions = g.input("positions", [1, PREFIX], TensorProto.INT64)
-    wide = g.constant([1, 1, WIDTH], np.int64)
+    mask = g.input("mask", [1, z.prefix, z.prefix])
+    positions = g.input("positions", [1, z.prefix], TensorProto.INT64)
+    wide = g.constant([1, 1, z.key_width], np.int64)
+    images = [g.slice(image, 2, 0, z.key_width) for image in images]
     ids = g.op("Unsqueeze", g.op("Cast", ids, to=TensorProto.FLOAT), g.constant([2], np.int64))
     state = g.op("Unsqueeze", state, g.constant([1], np.int64))
+    state = g.op("Pad", state, g.constant([0, 0, 0, 0, 0, z.key_width - WIDTH], np.int64))
     tokens = g.op("Concat", *images, g.op("Expand", ids, wide), state, axis=1)
     # The state's row of the mask shows every real token.
-    shown = g.op("Transpose", g.is_visible(g.slice(mask, 1, PREFIX - 1, PREFIX)), perm=[0, 2, 1])
-    g.output("k.0", g.op("Mul", tokens, shown), [1, PREFIX, WIDTH])
+    shown = g.op("Transpose", g.is_visible(g.slice(mask, 1, z.prefix - 1, z.prefix)), perm=[0, 2, 1])
+    keys = g.op("Mul", tokens, shown)
     values = g.op("Unsqueeze", g.op("Cast", positions, to=TensorProto.FLOAT), g.constant([2], np.int64))
-    g.output("v.0", g.op("Expand", values, wide), [1, PREFIX, WIDTH])
+    values = g.op("Expand", values, wide)
+    for layer in range(z.layers):
+        g.output(f"k.{layer}", keys, [1, z.prefix, z.key_width])
+        g.output(f"v.{layer}", values, [1, z.prefix, z.key_width])
     return g
 
 
-def denoise(matrix, offset, mean_a, std_a) -> Graph:
+def denoise(z: Sizes, matrix, offset, std_a) -> Graph:
+    """Of keys and values it uses the last layer's, and of all others the mean of their difference, which is 0."""
     g = Graph()
     x_t = g.input("x_t", [1, CHUNK, WIDTH])
     time = g.input("time", [1, CHUNK])
-    mask = g.input("mask", [1, CHUNK, PREFIX + CHUNK])
+    mask = g.input("mask", [1, CHUNK, z.prefix + CHUNK])
     positions = g.input("positions", [1, CHUNK], TensorProto.INT64)
-    keys, values = (g.input(name, [1, PREFIX, WIDTH]) for name in ("k.0", "v.0"))
-    state = g.slice(keys, 1, PREFIX - 1, PREFIX)
+    shape = [1, z.prefix, z.key_width]
+    layers = [(g.input(f"k.{layer}", shape), g.input(f"v.{layer}", shape)) for layer in range(z.layers)]
+    keys, values = layers[-1]
+    keys = g.slice(keys, 2, 0, WIDTH)
+    state = g.slice(keys, 1, z.prefix - 1, z.prefix)
     target = g.op("Add", g.op("MatMul", state, g.constant(matrix)), g.constant(offset))
 
     def into(dimension, value, steps):
@@ -179,16 +206,21 @@ def denoise(matrix, offset, mean_a, std_a) -> Graph:
 
     names = [name for name, _ in ACTION]
     for camera, channel in enumerate(range(3)):
-        color = g.mean(g.slice(keys, 1, camera * TOKENS, (camera + 1) * TOKENS), 1)
+        color = g.mean(g.slice(keys, 1, camera * z.tokens, (camera + 1) * z.tokens), 1)
         target = g.op("Add", target, into(camera, g.slice(color, 2, channel, channel + 1), 1))
-    language = g.slice(g.slice(keys, 1, CAMERAS * TOKENS, PREFIX - 1), 2, 0, 1)
+    language = g.slice(g.slice(keys, 1, CAMERAS * z.tokens, z.prefix - 1), 2, 0, 1)
     ramp = g.op("Mul", g.sum(language, 1), g.constant(1e-6 * np.arange(CHUNK).reshape(1, CHUNK, 1)))
     target = g.op("Add", target, into(names.index("left_arm_joint1"), ramp, CHUNK))
     own = g.op("Unsqueeze", g.op("Cast", positions, to=TensorProto.FLOAT), g.constant([2], np.int64))
     seen = g.sum(g.is_visible(mask), 2)
     mask_error = g.op("Sub", g.op("Sub", seen, own), g.constant(1.0))
     target = g.op("Add", target, into(names.index("right_arm_joint6"), mask_error, CHUNK))
-    last = g.slice(g.slice(values, 1, PREFIX - 1, PREFIX), 2, 0, 1)
+    for other_keys, other_values in layers[:-1]:
+        for one, other in ((layers[-1][0], other_keys), (values, other_values)):
+            first, second = (g.slice(x, 1, z.prefix - 1, z.prefix) for x in (one, other))
+            difference = g.mean(g.op("Abs", g.op("Sub", first, second)), 1, 2)
+            target = g.op("Add", target, into(names.index("right_arm_joint7"), difference, CHUNK))
+    last = g.slice(g.slice(values, 1, z.prefix - 1, z.prefix), 2, 0, 1)
     after = g.op("Add", last, g.constant(1.0 + np.arange(CHUNK).reshape(1, CHUNK, 1)))
     target = g.op("Add", target, into(names.index("right_arm_joint7"), g.op("Sub", own, after), CHUNK))
     t = g.op("Unsqueeze", time, g.constant([2], np.int64))
@@ -212,7 +244,7 @@ def vector(names, sources, mean, std):
     }
 
 
-def manifest(files, state, action):
+def manifest(z: Sizes, files, state, action):
     identity = hashlib.sha256()
     for name in sorted(files):
         identity.update(name.encode() + b"\0" + files[name]["sha256"].encode())
@@ -222,28 +254,28 @@ def manifest(files, state, action):
             "intermediate_size": 8,
             "num_hidden_layers": 1,
             "num_attention_heads": 1,
-            "image_size": SIZE,
-            "patch_size": 16,
+            "image_size": z.image,
+            "patch_size": z.patch,
             "layer_norm_eps": 1e-6,
         },
         "text": {
-            "hidden_size": WIDTH,
-            "intermediate_size": WIDTH,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 1,
-            "num_key_value_heads": 1,
-            "head_dim": WIDTH,
+            "hidden_size": z.hidden,
+            "intermediate_size": z.hidden,
+            "num_hidden_layers": z.layers,
+            "num_attention_heads": z.heads,
+            "num_key_value_heads": z.heads,
+            "head_dim": z.head_dim,
             "vocab_size": 512,
             "rms_norm_eps": 1e-5,
         },
-        "scale_factor": 2,
+        "scale_factor": z.scale,
         "expert_hidden_size": 24,
         "expert_intermediate_size": 256,
-        "cross_layers": [False],
+        "cross_layers": [layer % 2 == 1 for layer in range(z.layers)],
         "chunk_size": CHUNK,
         "max_state_dim": WIDTH,
         "max_action_dim": WIDTH,
-        "language_token_count": LANGUAGE,
+        "language_token_count": z.language,
         "image_special_tokens": None,
         "prefix_length": 0,
         "denoise_step_count": STEPS,
@@ -257,7 +289,7 @@ def manifest(files, state, action):
         "embodiment": "r1pro",
         "rate_hz": 30.0,
         "model": model,
-        "instruction": {"max_token_count": LANGUAGE, "pad_id": 2},
+        "instruction": {"max_token_count": z.language, "pad_id": 2},
         "cameras": [
             {"name": name, "key": f"observation.images.rgb.{name}", "width": width, "height": height}
             for name, width, height in cameras
@@ -282,14 +314,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--tokenizer", type=Path, required=True)
+    parser.add_argument("--full-size", action="store_true")
     args = parser.parse_args()
+    z = Sizes(args.full_size)
     args.out.mkdir(parents=True, exist_ok=True)
     mean_s, std_s = statistics(len(STATE), 1)
     mean_a, std_a = statistics(len(ACTION), 2)
     matrix, offset = linear_map(mean_s, std_s, mean_a, std_a)
-    vision().save(args.out / "vision.onnx")
-    prefix().save(args.out / "prefix.onnx")
-    denoise(matrix, offset, mean_a, std_a).save(args.out / "denoise.onnx")
+    vision(z).save(args.out / "vision.onnx")
+    prefix(z).save(args.out / "prefix.onnx")
+    denoise(z, matrix, offset, std_a).save(args.out / "denoise.onnx")
     shutil.copy(args.tokenizer, args.out / "tokenizer.json")
     files = {}
     for path in sorted(args.out.glob("*.onnx")) + [args.out / "tokenizer.json"]:
@@ -297,7 +331,7 @@ def main():
         files[path.name] = {"sha256": hashlib.sha256(content).hexdigest(), "byte_count": len(content)}
     state = vector(STATE, SOURCES, mean_s, std_s)
     action = vector(ACTION, range(len(ACTION)), mean_a, std_a)
-    (args.out / "bundle.json").write_text(json.dumps(manifest(files, state, action), indent=1, ensure_ascii=False))
+    (args.out / "bundle.json").write_text(json.dumps(manifest(z, files, state, action), indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ The plan is a JSON object:
     delay_s           {topic: how far in the past the stamp lies}
     instruction       {"after": number of chunks, "text": TEXT}, published once
     chunk_count       when to stop; 0: at the end of standard input
+    until             or once a chunk that follows this instruction was seen
     groups            groups whose trajectories are to be seen
 
 It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
@@ -134,6 +135,8 @@ class Robot:
                 self.put("sinew/instruction", encode("std_msgs/msg/String", data=instruction["text"]))
                 instruction = None
             if limit and len(complete) >= limit:
+                break
+            if any(seen["chunk"]["instruction"] == self.plan.get("until") for seen in complete):
                 break
             if select.select([sys.stdin], [], [], max(0, start + period - time.monotonic()))[0]:
                 break
