@@ -8,6 +8,8 @@ CHECKPOINT := tests/fixtures/golden/r1pro
 EPISODES   := tests/fixtures/behavior_sim
 BUNDLE     := out/demo/bundle
 
+WITH_ONNXRUNTIME = ORT_DYLIB_PATH=$${ORT_DYLIB_PATH:-$$(scripts/onnxruntime)}
+
 help:
 	@echo "make demo   export the small policy and let it drive a replayed R1 Pro"
 	@echo "make test   formatting, lints, tests, documentation, dependencies"
@@ -18,10 +20,12 @@ setup:
 	@scripts/setup
 
 demo: setup
-	cargo build --release --package sinew-trainer --package sinew-runtime
+	cargo build --release --locked --package sinew-trainer --package sinew-runtime
 	rm -rf $(BUNDLE)
-	target/release/sinew-trainer export --checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
-	target/release/sinew-runtime demo --bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
+	$(WITH_ONNXRUNTIME) cargo run --release --locked --quiet --package sinew-trainer -- \
+		export --checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
+	$(WITH_ONNXRUNTIME) cargo run --release --locked --quiet --package sinew-runtime -- \
+		demo --bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
 
 test: setup
 	cargo fmt --all --check
@@ -29,7 +33,7 @@ test: setup
 	@if cargo nextest --version >/dev/null 2>&1; then \
 		set -x; cargo nextest run --workspace --locked; \
 	else \
-		set -x; cargo test --workspace --locked --all-targets; \
+		set -x; cargo test --workspace --locked --lib --bins --tests; \
 	fi
 	cargo test --workspace --locked --doc
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --locked --no-deps

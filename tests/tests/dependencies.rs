@@ -62,3 +62,24 @@ fn the_robot_links_no_training_framework_and_the_models_no_engine() {
     }
     assert!(linked_by(&metadata, "sinew-trainer").contains("candle-core"), "the check sees nothing");
 }
+
+#[test]
+fn the_architecture_page_names_every_module() {
+    let page = std::fs::read_to_string(sinew_tests::repository().join("ARCHITECTURE.md")).unwrap();
+    for room in ["proto", "models", "dataset", "trainer", "runtime"] {
+        let mut folders = vec![sinew_tests::repository().join(room).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                let module = path.file_stem().unwrap().to_string_lossy().into_owned();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !["lib", "main", "mod"].contains(&module.as_str()) {
+                    let named =
+                        page.contains(&format!("`{module}`")) || page.contains(&format!("/{module}`"));
+                    assert!(named, "ARCHITECTURE.md does not name {}", path.display());
+                }
+            }
+        }
+    }
+}

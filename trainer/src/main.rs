@@ -3,6 +3,7 @@
 use clap::Parser;
 use sinew_trainer::Error;
 use sinew_trainer::cli::Cli;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 /// candle's matrix products are several times faster with it: it returns fewer pages to the system.
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .without_time()
         .init();
