@@ -31,7 +31,7 @@ const INSTRUCTION: &str = "pick up the red cube";
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let [checkpoint, bundle, python] = arguments.as_slice() else {
-        eprintln!("usage: full_size CHECKPOINT BUNDLE PYTHON (scripts/bench makes them)");
+        println!("usage: full_size CHECKPOINT BUNDLE PYTHON (scripts/bench makes them)");
         return;
     };
     let onnx = seconds(onnx_runtime(Path::new(bundle)));
