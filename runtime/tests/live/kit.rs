@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -161,9 +161,16 @@ impl Program {
 
     /// Every line until the end, as JSON, and how the program ended.
     pub(crate) fn rest(mut self) -> (Vec<Value>, ExitStatus) {
-        let lines = self.lines.iter().map(|line| serde_json::from_str(&line).unwrap()).collect();
-        let status = self.child.wait().unwrap();
-        (lines, status)
+        let start = Instant::now();
+        let mut lines = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+                Ok(line) => lines.push(serde_json::from_str(&line).unwrap()),
+                Err(RecvTimeoutError::Timeout) => panic!("the program did not end within {PATIENCE:?}"),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        (lines, self.child.wait().unwrap())
     }
 
     /// Closes the program's standard input.
@@ -189,9 +196,23 @@ impl Drop for Program {
 
 /// `sinew-runtime` until its end: exit code, standard output, standard error.
 pub(crate) fn complete(arguments: &[&str]) -> (i32, String, String) {
+    let folder = TempDir::new().unwrap();
+    let [stdout, stderr] = ["stdout", "stderr"].map(|name| folder.path().join(name));
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-runtime"));
-    let output = command.args(arguments).env("ORT_DYLIB_PATH", onnxruntime()).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    std::io::stderr().write_all(&output.stderr).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    command.args(arguments).env("ORT_DYLIB_PATH", onnxruntime());
+    command.stdout(fs::File::create(&stdout).unwrap()).stderr(fs::File::create(&stderr).unwrap());
+    let mut child = command.spawn().unwrap();
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("{arguments:?} did not end within {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let [stdout, stderr] = [stdout, stderr].map(|path| fs::read_to_string(path).unwrap());
+    (status.code().unwrap(), stdout, stderr)
 }
