@@ -124,22 +124,22 @@ pub struct RunArgs {
     /// Folder of the bundle.
     #[arg(long, value_name = "DIR", required_unless_present = "print_config")]
     pub bundle: Option<PathBuf>,
+    /// Flags of every command.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: CommonArgs,
+    /// Flags of the network.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub zenoh: ZenohArgs,
+    /// Flags of the policy.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub policy: PolicyArgs,
 }
 
 /// `replay`
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
+    /// Flags of what is played.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub episode: EpisodeArgs,
     /// Start again at the end.
     #[arg(long = "loop")]
@@ -147,11 +147,11 @@ pub struct ReplayArgs {
     /// Begin when somebody listens to every camera.
     #[arg(long)]
     pub wait_for_subscriber: bool,
+    /// Flags of every command.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: CommonArgs,
+    /// Flags of the network.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub zenoh: ZenohArgs,
 }
 
@@ -167,11 +167,11 @@ pub struct WatchArgs {
     /// Draw the last chunk over the joints' history into this PNG.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
+    /// Flags of every command.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: CommonArgs,
+    /// Flags of the network.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub zenoh: ZenohArgs,
 }
 
@@ -181,17 +181,17 @@ pub struct DemoArgs {
     /// Folder of the bundle.
     #[arg(long, value_name = "DIR")]
     pub bundle: PathBuf,
+    /// Flags of what is played.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub episode: EpisodeArgs,
     /// Draw the last chunk over the joints' history into this PNG.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
+    /// Flags of every command.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub common: CommonArgs,
+    /// Flags of the policy.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub policy: PolicyArgs,
 }
 
