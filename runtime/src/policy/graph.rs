@@ -111,7 +111,9 @@ fn providers(provider: ExecutionProvider, device_id: i32) -> Result<Vec<Executio
 
 #[cfg(feature = "cuda")]
 fn cuda(device_id: i32) -> Result<Vec<ExecutionProviderDispatch>, Error> {
-    Ok(vec![ort::ep::CUDA::default().with_device_id(device_id).build().error_on_failure()])
+    // TensorFloat-32 has 10 bits of fraction: float32 graphs would miss the parity that the bundle promises.
+    let cuda = ort::ep::CUDA::default().with_device_id(device_id).with_tf32(false);
+    Ok(vec![cuda.build().error_on_failure()])
 }
 
 #[cfg(not(feature = "cuda"))]
