@@ -120,6 +120,7 @@ fn lerobot(python: &Path) -> f64 {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let report = std::fs::read(repository().join("out/bench/lerobot/bench.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
     report["inference_b1"]["total"]["min"].as_f64().unwrap()
 }
