@@ -2,6 +2,7 @@
 
 pub mod candle_ops;
 pub mod cli;
+pub mod data;
 mod error;
 pub mod export;
 
