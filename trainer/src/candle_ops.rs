@@ -35,6 +35,11 @@ impl<'a> CandleOps<'a> {
         self.tags.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
+    /// Uses `tensor` for the weight of this name, whatever the checkpoint holds: a variable that is being trained.
+    pub fn set_param(&self, name: &str, tensor: Tensor) {
+        self.params.borrow_mut().insert(name.to_owned(), tensor);
+    }
+
     /// Forgets the weights used so far, and so frees their memory.
     pub fn forget_params(&self) {
         self.params.take();
