@@ -25,3 +25,11 @@ pub fn euler<E>(
     }
     Ok(())
 }
+
+/// The time that a training sample is noised to: `0.999 β + 0.001` with β from Beta(1.5, 1), which is
+/// `uniform^(1 / 1.5)`. Late times, where there is more noise, are likelier.
+///
+/// `uniform` is a number from (0, 1].
+pub fn training_time(uniform: f64) -> f32 {
+    (0.999 * uniform.powf(1.0 / 1.5) + 0.001) as f32
+}

@@ -19,13 +19,41 @@ pub struct TensorSpec {
     pub used: bool,
 }
 
-/// Every tensor of a checkpoint of this configuration, in LeRobot's naming.
+/// Every tensor of a checkpoint of this configuration, in LeRobot's naming and in the order of its
+/// `policy.parameters()`, by which an optimiser's state is numbered.
 pub fn expected_tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     let mut specs = Vec::new();
     let mut add = |name: String, shape: &[usize], used: bool| {
         specs.push(TensorSpec { name, shape: shape.to_vec(), used });
     };
     let (hidden, expert) = (config.text.hidden_size, config.expert_hidden_size);
+    let vlm = "model.vlm_with_expert.vlm";
+    for (name, shape) in vision_tensors(config) {
+        add(format!("{vlm}.model.vision_model.{name}"), &shape, true);
+    }
+    let shuffled = config.vision.hidden_size * config.scale_factor.pow(2);
+    add(format!("{vlm}.model.connector.modality_projection.proj.weight"), &[hidden, shuffled], true);
+    add(format!("{vlm}.model.text_model.embed_tokens.weight"), &[config.text.vocab_size, hidden], true);
+    for layer in 0..config.layer_count() {
+        let last = layer + 1 == config.layer_count();
+        let path = format!("{vlm}.model.text_model.layers.{layer}");
+        for (name, shape) in decoder_tensors(config, hidden, config.text.intermediate_size, hidden) {
+            // Of the last text layer only the keys and values are read.
+            let read = ["input_layernorm", "k_proj", "v_proj"].iter().any(|part| name.contains(part));
+            add(format!("{path}.{name}"), &shape, read || !last);
+        }
+    }
+    add(format!("{vlm}.model.text_model.norm.weight"), &[hidden], false);
+    add(format!("{vlm}.lm_head.weight"), &[config.text.vocab_size, hidden], false);
+    let kv = config.heads().key_value_width();
+    for layer in 0..config.layer_count() {
+        let source = if config.cross_layers[layer] { kv } else { expert };
+        let path = format!("model.vlm_with_expert.lm_expert.layers.{layer}");
+        for (name, shape) in decoder_tensors(config, expert, config.expert_intermediate_size, source) {
+            add(format!("{path}.{name}"), &shape, true);
+        }
+    }
+    add("model.vlm_with_expert.lm_expert.norm.weight".to_owned(), &[expert], true);
     let (state, action) = (config.max_state_dim, config.max_action_dim);
     let affine = [
         ("state_proj", hidden, state),
@@ -37,31 +65,6 @@ pub fn expected_tensors(config: &ModelConfig) -> Vec<TensorSpec> {
     for (name, out, input) in affine {
         add(format!("model.{name}.weight"), &[out, input], true);
         add(format!("model.{name}.bias"), &[out], true);
-    }
-    let kv = config.heads().key_value_width();
-    let vlm = "model.vlm_with_expert.vlm";
-    for layer in 0..config.layer_count() {
-        let last = layer + 1 == config.layer_count();
-        let source = if config.cross_layers[layer] { kv } else { expert };
-        let path = format!("model.vlm_with_expert.lm_expert.layers.{layer}");
-        for (name, shape) in decoder_tensors(config, expert, config.expert_intermediate_size, source) {
-            add(format!("{path}.{name}"), &shape, true);
-        }
-        let path = format!("{vlm}.model.text_model.layers.{layer}");
-        for (name, shape) in decoder_tensors(config, hidden, config.text.intermediate_size, hidden) {
-            // Of the last text layer only the keys and values are read.
-            let read = ["input_layernorm", "k_proj", "v_proj"].iter().any(|part| name.contains(part));
-            add(format!("{path}.{name}"), &shape, read || !last);
-        }
-    }
-    add("model.vlm_with_expert.lm_expert.norm.weight".to_owned(), &[expert], true);
-    add(format!("{vlm}.lm_head.weight"), &[config.text.vocab_size, hidden], false);
-    add(format!("{vlm}.model.text_model.embed_tokens.weight"), &[config.text.vocab_size, hidden], true);
-    add(format!("{vlm}.model.text_model.norm.weight"), &[hidden], false);
-    let shuffled = config.vision.hidden_size * config.scale_factor.pow(2);
-    add(format!("{vlm}.model.connector.modality_projection.proj.weight"), &[hidden, shuffled], true);
-    for (name, shape) in vision_tensors(config) {
-        add(format!("{vlm}.model.vision_model.{name}"), &shape, true);
     }
     specs
 }
@@ -75,15 +78,15 @@ fn decoder_tensors(
 ) -> Vec<(&'static str, Vec<usize>)> {
     let (q, kv) = (config.heads().query_width(), config.heads().key_value_width());
     vec![
-        ("input_layernorm.weight", vec![hidden]),
         ("self_attn.q_proj.weight", vec![q, hidden]),
         ("self_attn.k_proj.weight", vec![kv, source]),
         ("self_attn.v_proj.weight", vec![kv, source]),
         ("self_attn.o_proj.weight", vec![hidden, q]),
-        ("post_attention_layernorm.weight", vec![hidden]),
         ("mlp.gate_proj.weight", vec![intermediate, hidden]),
         ("mlp.up_proj.weight", vec![intermediate, hidden]),
         ("mlp.down_proj.weight", vec![hidden, intermediate]),
+        ("input_layernorm.weight", vec![hidden]),
+        ("post_attention_layernorm.weight", vec![hidden]),
     ]
 }
 
@@ -102,13 +105,13 @@ fn vision_tensors(config: &ModelConfig) -> Vec<(String, Vec<usize>)> {
     };
     for layer in 0..vision.num_hidden_layers {
         let path = format!("encoder.layers.{layer}");
-        affine(format!("{path}.layer_norm1"), vec![hidden]);
-        affine(format!("{path}.layer_norm2"), vec![hidden]);
-        for name in ["q_proj", "k_proj", "v_proj", "out_proj"] {
+        for name in ["k_proj", "v_proj", "q_proj", "out_proj"] {
             affine(format!("{path}.self_attn.{name}"), vec![hidden, hidden]);
         }
+        affine(format!("{path}.layer_norm1"), vec![hidden]);
         affine(format!("{path}.mlp.fc1"), vec![inner, hidden]);
         affine(format!("{path}.mlp.fc2"), vec![hidden, inner]);
+        affine(format!("{path}.layer_norm2"), vec![hidden]);
     }
     affine("post_layernorm".to_owned(), vec![hidden]);
     tensors
@@ -160,6 +163,22 @@ impl Weights {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Names of all tensors, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    /// A tensor as it is stored: data type, shape, bytes.
+    pub fn stored(&self, name: &str) -> Option<(Dtype, &[usize], &[u8])> {
+        let entry = self.entries.get(name)?;
+        Some((entry.dtype, &entry.shape, &self.map[entry.start..entry.end]))
     }
 
     /// Checks that every tensor that a result depends on is there, in its shape. Returns the names of tensors

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 pub const TOLERANCE: f64 = 1e-4;
 
 /// Every recorded configuration.
-pub const CASES: [&str; 13] = [
+pub const CASES: [&str; 14] = [
     "tiny",
     "r1pro",
     "all_cross",
@@ -23,6 +23,7 @@ pub const CASES: [&str; 13] = [
     "self_every_3",
     "self_only",
     "special_tokens",
+    "unfrozen",
     "zero_std",
 ];
 

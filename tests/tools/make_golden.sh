@@ -43,3 +43,6 @@ micro all_cross --cameras 2 --chunk 20 --self-attn-every 0
 micro self_only --cameras 2 --chunk 20 --attention-mode self_attn
 micro mixed --cameras 2 --chunk 20 --store mixed
 micro zero_std --cameras 2 --chunk 20 --zero-std
+
+# The whole VLM trained: gradients reach the vision tower.
+micro unfrozen 'train.*' 'opt.*' --cameras 2 --chunk 20 --unfreeze

@@ -12,6 +12,16 @@ pub enum Error {
     /// candle could not compute.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
+    /// A number of the training is not finite.
+    #[error("{what} is {found}{}", sample.as_ref().map(|sample| format!(", at {sample}")).unwrap_or_default())]
+    NotFinite {
+        /// What was computed.
+        what: String,
+        /// What it is.
+        found: f64,
+        /// The sample that gave it, if it was one.
+        sample: Option<String>,
+    },
     /// A file could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {

@@ -5,5 +5,6 @@ pub mod cli;
 pub mod data;
 mod error;
 pub mod export;
+pub mod train;
 
 pub use error::Error;

@@ -1,0 +1,150 @@
+//! One batch through the model: its loss, with gradients to whatever is trained.
+
+use crate::Error;
+use crate::candle_ops::CandleOps;
+use crate::train::noising::Noised;
+use candle_core::Tensor;
+use sinew_models::config::ModelConfig;
+use sinew_models::masks::PrefixLayout;
+use sinew_models::preprocess::Instruction;
+use sinew_models::smolvla::{LayerCache, PrefixInputs, SmolVla, SuffixInputs};
+
+/// What the prefix of a batch is made of, besides pictures.
+#[derive(Debug)]
+pub struct Observations<'a> {
+    /// One a sample, all padded to the same length.
+    pub instructions: &'a [Instruction],
+    /// `[batch, max_state_dim]`, normalised and zero-padded.
+    pub state: &'a [f32],
+    /// One entry a camera slot: whether it is there or a blank.
+    pub camera_valid: &'a [bool],
+}
+
+/// What the expert is to learn of a batch.
+#[derive(Debug)]
+pub struct Targets<'a> {
+    /// One a sample.
+    pub noised: &'a [Noised],
+    /// `[batch, chunk, action_dim]`, of [`crate::train::noising::error_weights`].
+    pub error_weights: &'a [f32],
+    /// What the mean square of the predicted actions adds to the loss.
+    pub action_penalty: f64,
+}
+
+/// A batch's loss.
+#[derive(Debug)]
+pub struct Loss {
+    /// The number that is minimised.
+    pub total: Tensor,
+    /// Squared errors `[batch, chunk, action_dim]`, unweighted, without history.
+    pub squared_errors: Tensor,
+}
+
+/// The model on a batch.
+#[derive(Debug)]
+pub struct Forward<'a> {
+    /// Its sizes.
+    pub model: &'a ModelConfig,
+    /// Its interpreter, with the trained weights bound.
+    pub ops: &'a CandleOps<'a>,
+}
+
+impl Forward<'_> {
+    /// One camera slot's pictures to tokens.
+    ///
+    /// # Shapes
+    /// `pixels` is `[batch, 3, image_size, image_size]`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn vision(&self, pixels: &[f32]) -> Result<Tensor, Error> {
+        let size = self.model.vision.image_size;
+        let batch = pixels.len() / (3 * size * size);
+        let pixels = self.ops.tensor(pixels, &[batch, 3, size, size])?;
+        SmolVla::new(self.model).vision(self.ops, &pixels)
+    }
+
+    /// The whole prefix, with gradients through all of it.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn prefix(&self, image_tokens: &[Tensor], observations: &Observations<'_>) -> Result<Prefix, Error> {
+        let layouts = self.layouts(observations);
+        let (batch, tokens) = (layouts.len(), layouts.first().map_or(0, PrefixLayout::token_count));
+        let ids = observations.instructions.iter().flat_map(|text| text.ids.iter().copied());
+        let ids: Vec<i64> = ids.collect();
+        let mask: Vec<f32> = layouts.iter().flat_map(PrefixLayout::mask).collect();
+        let positions: Vec<i64> = layouts.iter().flat_map(PrefixLayout::positions).collect();
+        let inputs = PrefixInputs {
+            image_tokens,
+            token_ids: &self.ops.ids(&ids, &[batch, ids.len() / batch.max(1)])?,
+            state: &self.ops.tensor(observations.state, &[batch, self.model.max_state_dim])?,
+            mask: &self.ops.tensor(&mask, &[batch, tokens, tokens])?,
+            positions: &self.ops.ids(&positions, &[batch, tokens])?,
+        };
+        let cache = SmolVla::new(self.model).prefix(self.ops, &inputs)?;
+        Ok(Prefix { cache, layouts })
+    }
+
+    /// The loss of a batch whose prefix is known.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn loss(&self, prefix: &Prefix, targets: &Targets<'_>) -> Result<Loss, Error> {
+        let (batch, chunk, width) = (prefix.layouts.len(), self.model.chunk_size, self.model.max_action_dim);
+        let gather = |part: fn(&Noised) -> &Vec<f32>| -> Vec<f32> {
+            targets.noised.iter().flat_map(|noised| part(noised).iter().copied()).collect()
+        };
+        let time = gather(|noised| &noised.time);
+        let x_t = self.ops.tensor(&gather(|noised| &noised.x_t), &[batch, chunk, width])?;
+        let velocity = self.ops.tensor(&gather(|noised| &noised.velocity), &[batch, chunk, width])?;
+        let predicted = self.velocity(prefix, &x_t, &time)?;
+        let action_dim = targets.error_weights.len() / (batch * chunk).max(1);
+        let weights = self.ops.tensor(targets.error_weights, &[batch, chunk, action_dim])?;
+        let errors = (velocity - &predicted)?.narrow(2, 0, action_dim)?.sqr()?;
+        let mut total = (&errors * &weights)?.sum_all()?;
+        if targets.action_penalty > 0.0 {
+            let time = self.ops.tensor(&time, &[batch, chunk, 1])?;
+            let actions = (x_t - predicted.broadcast_mul(&time)?)?.narrow(2, 0, action_dim)?;
+            total = (total + ((actions.sqr()? * weights)?.sum_all()? * targets.action_penalty)?)?;
+        }
+        Ok(Loss { total, squared_errors: errors.detach() })
+    }
+
+    /// The velocity at `x_t`.
+    ///
+    /// # Shapes
+    /// `x_t` is `[batch, chunk, max_action_dim]`, `time` `[batch, chunk]`.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn velocity(&self, prefix: &Prefix, x_t: &Tensor, time: &[f32]) -> Result<Tensor, Error> {
+        let (batch, chunk) = (prefix.layouts.len(), self.model.chunk_size);
+        let keys = prefix.layouts.first().map_or(0, PrefixLayout::token_count) + chunk;
+        let mask: Vec<f32> = prefix.layouts.iter().flat_map(|layout| layout.suffix_mask(chunk)).collect();
+        let positions = prefix.layouts.iter().flat_map(|layout| layout.suffix_positions(chunk));
+        let positions: Vec<i64> = positions.collect();
+        let inputs = SuffixInputs {
+            x_t,
+            time: &self.ops.tensor(time, &[batch, chunk])?,
+            mask: &self.ops.tensor(&mask, &[batch, chunk, keys])?,
+            positions: &self.ops.ids(&positions, &[batch, chunk])?,
+        };
+        SmolVla::new(self.model).velocity(self.ops, &inputs, &prefix.cache)
+    }
+
+    fn layouts(&self, observations: &Observations<'_>) -> Vec<PrefixLayout> {
+        let layout =
+            |text: &Instruction| PrefixLayout::new(self.model, observations.camera_valid, &text.valid);
+        observations.instructions.iter().map(layout).collect()
+    }
+}
+
+/// What the expert sees of a batch.
+#[derive(Debug)]
+pub struct Prefix {
+    /// One entry a layer.
+    pub cache: Vec<LayerCache<Tensor>>,
+    /// One a sample.
+    pub layouts: Vec<PrefixLayout>,
+}

@@ -1,0 +1,94 @@
+//! Flow matching's training pair: a noisy chunk, the velocity that undoes the noise, and what each number counts.
+
+use rand::{Rng, RngCore, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use sinew_models::flow;
+
+/// What is drawn for one sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draws {
+    /// `[chunk, max_action_dim]`, normally distributed.
+    pub noise: Vec<f32>,
+    /// 1 is all noise, 0 none.
+    pub time: f32,
+    /// Steps at the start of the chunk that stay clean, as the ones a robot is already committed to.
+    pub clean_step_count: usize,
+}
+
+impl Draws {
+    /// For the `sample`-th sample of a training: the same whenever training is stopped and resumed. The clean
+    /// prefix is uniform over `0..=max_clean_steps`.
+    pub fn new(seed: u64, sample: u64, noise_len: usize, max_clean_steps: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        // A stream of its own for every sample, so that none depends on how many came before.
+        rng.set_stream(sample);
+        let time = flow::training_time(unit_open(&mut rng));
+        let clean_step_count = rng.random_range(0..=max_clean_steps);
+        let noise = (0..noise_len).map(|_| rng.sample(StandardNormal)).collect();
+        Self { noise, time, clean_step_count }
+    }
+}
+
+/// Uniform over (0, 1].
+fn unit_open(rng: &mut ChaCha8Rng) -> f64 {
+    ((rng.next_u64() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+}
+
+/// The chunk of one sample as the model is trained on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Noised {
+    /// `[chunk, max_action_dim]`.
+    pub x_t: Vec<f32>,
+    /// `[chunk, max_action_dim]`: what the model is to say at `x_t`.
+    pub velocity: Vec<f32>,
+    /// `[chunk]`.
+    pub time: Vec<f32>,
+    /// `[chunk]`: whether the step counts.
+    pub counts: Vec<bool>,
+}
+
+impl Noised {
+    /// Mixes a normalised, padded chunk with noise: `x_t = t ε + (1 − t) a`, whose velocity is `ε − a`. Clean steps
+    /// have time 0 and do not count; nor do padded ones.
+    ///
+    /// # Shapes
+    /// `actions` and the noise are `[chunk, width]`, `action_is_pad` is `[chunk]`.
+    pub fn new(actions: &[f32], action_is_pad: &[bool], draws: &Draws) -> Self {
+        let chunk = action_is_pad.len();
+        let width = actions.len() / chunk.max(1);
+        let is_clean = |step: usize| step < draws.clean_step_count;
+        let time: Vec<f32> = (0..chunk).map(|step| if is_clean(step) { 0.0 } else { draws.time }).collect();
+        let mix = |(index, (action, noise)): (usize, (&f32, &f32))| {
+            let t = time[index / width];
+            t * noise + (1.0 - t) * action
+        };
+        let pairs = || actions.iter().zip(&draws.noise);
+        Self {
+            x_t: pairs().enumerate().map(mix).collect(),
+            velocity: pairs().map(|(action, noise)| noise - action).collect(),
+            counts: (0..chunk).map(|step| !is_clean(step) && !action_is_pad[step]).collect(),
+            time,
+        }
+    }
+}
+
+/// What each squared error counts in a batch's loss, so that the loss is a plain sum: 1 over the number of errors
+/// that count, times the sample's and the dimension's weight. With all weights 1 this is the mean that LeRobot 0.6
+/// takes over real steps and real dimensions of the whole batch.
+///
+/// # Shapes
+/// `counts` has one `[chunk]` a sample, `sample_weights` is `[batch]`, `dimension_weights` `[action_dim]`; the
+/// result `[batch, chunk, action_dim]`.
+pub fn error_weights(counts: &[&[bool]], sample_weights: &[f32], dimension_weights: &[f32]) -> Vec<f32> {
+    let counted = counts.iter().flat_map(|steps| steps.iter()).filter(|counts| **counts).count();
+    let share = 1.0 / (counted * dimension_weights.len()).max(1) as f32;
+    let mut weights = Vec::with_capacity(counts.len() * dimension_weights.len());
+    for (steps, sample) in counts.iter().zip(sample_weights) {
+        for counts in *steps {
+            let step = if *counts { share * sample } else { 0.0 };
+            weights.extend(dimension_weights.iter().map(|dimension| step * dimension));
+        }
+    }
+    weights
+}
