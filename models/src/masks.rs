@@ -72,6 +72,43 @@ impl PrefixLayout {
         running_sum(&self.valid).into_iter().map(|count| (count - 1).max(0)).collect()
     }
 
+    /// Images and language: the tokens before the state.
+    pub fn context_token_count(&self) -> usize {
+        self.starts_block.iter().take_while(|starts| !**starts).count()
+    }
+
+    /// What is added to the attention scores of images and language among themselves.
+    ///
+    /// # Shapes
+    /// Row-major `[context tokens, context tokens]`.
+    pub fn context_mask(&self) -> Vec<f32> {
+        let valid = &self.valid[..self.context_token_count()];
+        valid.iter().flat_map(|query| valid.iter().map(move |key| score(*query && *key))).collect()
+    }
+
+    /// [`Self::positions`] of images and language.
+    ///
+    /// # Shapes
+    /// `[context tokens]`.
+    pub fn context_positions(&self) -> Vec<i64> {
+        let mut positions = self.positions();
+        positions.truncate(self.context_token_count());
+        positions
+    }
+
+    /// What is added to the state's scores over images, language and itself.
+    ///
+    /// # Shapes
+    /// `[context tokens + 1]`.
+    pub fn state_mask(&self) -> Vec<f32> {
+        self.valid[..=self.context_token_count()].iter().map(|valid| score(*valid)).collect()
+    }
+
+    /// [`Self::positions`] of the state.
+    pub fn state_position(&self) -> i64 {
+        self.positions()[self.context_token_count()]
+    }
+
     /// What is added to the action tokens' scores over prefix and actions.
     ///
     /// # Shapes

@@ -8,7 +8,7 @@ use sinew_models::flow;
 use sinew_models::masks::PrefixLayout;
 use sinew_models::ops::Ops;
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer, ResizePlan};
-use sinew_models::smolvla::{LayerCache, PrefixInputs, SmolVla, SuffixInputs};
+use sinew_models::smolvla::{ContextInputs, LayerCache, PrefixInputs, SmolVla, StateInputs, SuffixInputs};
 use sinew_models::unit::Unit;
 use sinew_tests::golden::{CASES, Case, assert_close};
 use sinew_trainer::candle_ops::CandleOps;
@@ -173,6 +173,30 @@ impl<'a> Run<'a> {
         cache
     }
 
+    /// The prefix in two halves, as a frozen VLM is trained: once without the state, then the state alone.
+    fn prefix_in_halves(&self, image_tokens: &[Tensor]) -> Vec<LayerCache<Tensor>> {
+        let (batch, tokens) = (self.case.batch(), self.layouts[0].context_token_count());
+        let (ids, state) = (self.case.get("in.token_ids"), self.case.get("pre.state_padded"));
+        let mask = batched(&self.layouts, PrefixLayout::context_mask);
+        let positions = batched(&self.layouts, PrefixLayout::context_positions);
+        let inputs = ContextInputs {
+            image_tokens,
+            token_ids: &self.ops.ids(&ids.ids(), &ids.shape).unwrap(),
+            mask: &self.ops.tensor(&mask, &[batch, tokens, tokens]).unwrap(),
+            positions: &self.ops.ids(&positions, &[batch, tokens]).unwrap(),
+        };
+        let network = SmolVla::new(&self.case.checkpoint.model);
+        let context = network.context(&self.ops, &inputs).unwrap();
+        let mask = batched(&self.layouts, PrefixLayout::state_mask);
+        let positions = batched(&self.layouts, |l| vec![l.state_position()]);
+        let inputs = StateInputs {
+            state: &self.ops.tensor(&state.values, &state.shape).unwrap(),
+            mask: &self.ops.tensor(&mask, &[batch, 1, tokens + 1]).unwrap(),
+            position: &self.ops.ids(&positions, &[batch, 1]).unwrap(),
+        };
+        network.append_state(&self.ops, &context, &inputs).unwrap()
+    }
+
     fn velocity(&self, cache: &[LayerCache<Tensor>], x_t: &[f32], time: f32) -> Vec<f32> {
         let model = &self.case.checkpoint.model;
         let (batch, chunk) = (self.case.batch(), model.chunk_size);
@@ -228,5 +252,27 @@ fn every_stage_of_every_configuration_gives_the_references_numbers() {
         let action = normalizer(&case, "action", "ACTION", width);
         let actions = action.unnormalize(&x_0, case.checkpoint.model.max_action_dim).unwrap();
         case.assert_close("sample.actions", &actions);
+    }
+}
+
+#[test]
+fn the_prefix_in_halves_gives_the_references_numbers() {
+    for case in CASES.map(Case::open) {
+        let run = Run::new(&case);
+        let image_tokens = run.vision();
+        let whole = run.prefix(&image_tokens);
+        let halves = run.prefix_in_halves(&image_tokens);
+        assert_eq!(whole.len(), halves.len(), "{}", case.name);
+        for (whole, halves) in whole.iter().zip(&halves) {
+            assert_eq!(whole.key.dims(), halves.key.dims(), "{}", case.name);
+            assert_eq!(whole.value.dims(), halves.value.dims(), "{}", case.name);
+        }
+        run.ops.take_tags();
+        let noise = &case.get("in.noise").values;
+        let time = case.get("suffix.time").values[0];
+        let velocity = run.velocity(&halves, noise, time);
+        assert_close(&format!("{}: velocity", case.name), &run.velocity(&whole, noise, time), &velocity);
+        case.assert_close("suffix.v_t", &velocity);
+        run.sample(&halves);
     }
 }

@@ -3,8 +3,11 @@
 //! Every kernel is composed of operations that candle differentiates. candle's fused softmax, norms and rotary
 //! embedding return no gradient and no error, so they are not used.
 
+mod kernels;
+
 use crate::Error;
 use candle_core::{D, DType, Device, Tensor};
+use kernels::FrozenLinear;
 use sinew_models::ops::{Heads, Ops, Rope};
 use sinew_models::weights::Weights;
 use std::cell::RefCell;
@@ -91,7 +94,9 @@ impl Ops for CandleOps<'_> {
         let mut shape = x.dims().to_vec();
         let (out, input) = w.dims2()?;
         // One flat product: candle would otherwise copy the weight for every batch entry.
-        let flat = x.reshape(((), input))?.matmul(&w.t()?)?;
+        let flat = x.reshape(((), input))?;
+        let is_weight_frozen = flat.track_op() && !w.track_op();
+        let flat = if is_weight_frozen { flat.apply_op2(w, FrozenLinear)? } else { flat.matmul(&w.t()?)? };
         let flat = match b {
             Some(b) => flat.broadcast_add(b)?,
             None => flat,

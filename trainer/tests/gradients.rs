@@ -24,10 +24,14 @@ fn loss(result: &Tensor) -> Tensor {
     (result * tensor(result.dims(), 0.5)).unwrap().sum_all().unwrap()
 }
 
+fn weights() -> Weights {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/golden/tiny/model.safetensors");
+    Weights::open(&file).unwrap()
+}
+
 /// Compares the gradient with central differences, for every number of the input.
 fn check(name: &str, shape: &[usize], operation: impl Fn(&CandleOps<'_>, &Tensor) -> Result<Tensor, Error>) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/golden/tiny/model.safetensors");
-    let weights = Weights::open(&file).unwrap();
+    let weights = weights();
     let ops = CandleOps::new(&weights, &Device::Cpu);
     let input = Var::from_tensor(&tensor(shape, 0.1)).unwrap();
     let gradients = loss(&operation(&ops, input.as_tensor()).unwrap()).backward().unwrap();
@@ -77,6 +81,22 @@ fn linear_layers_and_embeddings() {
     check("linear, weight", &[5, 4], |ops, w| ops.linear(&tensor(&[2, 3, 4], 1.0), w, None));
     check("linear, bias", &[5], |ops, b| ops.linear(&tensor(&[2, 4], 1.0), &tensor(&[5, 4], 2.0), Some(b)));
     check("embedding", &[4, 3], |ops, table| ops.embedding(table, &ops.ids(&[3, 0, 3], &[1, 3])?));
+}
+
+#[test]
+fn frozen_weights_take_no_gradient() {
+    let weights = weights();
+    let ops = CandleOps::new(&weights, &Device::Cpu);
+    let x = Var::from_tensor(&tensor(&[2, 3, 4], 0.1)).unwrap();
+    let (frozen, trained) = (tensor(&[5, 4], 1.0), Var::from_tensor(&tensor(&[5, 4], 1.0)).unwrap());
+    let gradients = |w: &Tensor| loss(&ops.linear(x.as_tensor(), w, None).unwrap()).backward().unwrap();
+    let (with_frozen, with_trained) = (gradients(&frozen), gradients(trained.as_tensor()));
+    assert!(with_frozen.get(&frozen).is_none());
+    assert!(with_trained.get(&trained).is_some());
+    let of_input = |gradients: &candle_core::backprop::GradStore| -> Vec<f32> {
+        gradients.get(&x).unwrap().flatten_all().unwrap().to_vec1().unwrap()
+    };
+    assert_eq!(of_input(&with_frozen), of_input(&with_trained));
 }
 
 #[test]
