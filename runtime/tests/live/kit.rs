@@ -1,6 +1,7 @@
 //! What the tests are made of: the program, a bundle known in closed form, and a robot in Python.
 
 use serde_json::Value;
+use sinew_models::contract::{BLANK_ID, identity};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -69,11 +70,13 @@ fn hold_still(arguments: &[&str]) -> TempDir {
     folder
 }
 
-/// Changes the bundle's manifest.
+/// Changes the bundle's manifest, as if the trainer had written it so.
 pub(crate) fn edit_manifest(bundle: &TempDir, change: impl FnOnce(&mut Value)) {
     let path = bundle.path().join("bundle.json");
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     change(&mut manifest);
+    manifest["bundle_id"] = BLANK_ID.into();
+    manifest["bundle_id"] = identity(&manifest.to_string(), BLANK_ID).into();
     fs::write(&path, manifest.to_string()).unwrap();
 }
 

@@ -61,6 +61,27 @@ fn a_file_that_was_touched_is_refused_with_both_hashes() {
 }
 
 #[test]
+fn a_statistic_that_is_not_the_exported_one_is_refused_with_both_sides() {
+    let bundle = bundle();
+    let path = bundle.path().join("bundle.json");
+    let exported = fs::read_to_string(&path).unwrap();
+    let manifest: Value = serde_json::from_str(&exported).unwrap();
+    let mean = format!("\"mean\": {}", manifest["state"]["dimensions"][3]["statistics"]["mean"]);
+    assert_eq!(exported.matches(&mean).count(), 1);
+    let edited = exported.replace(&mean, "\"mean\": 0.25");
+    fs::write(&path, &edited).unwrap();
+    let (code, stderr) = refusal(&bundle, &[]);
+    assert_eq!(code, 2, "{stderr}");
+    let written = manifest["bundle_id"].as_str().unwrap();
+    let found = sinew_models::contract::identity(&edited, written);
+    for words in
+        ["bundle.json", &format!("`bundle_id` says {written}"), &format!("the rest of the file says {found}")]
+    {
+        assert!(stderr.contains(words), "`{stderr}` does not say {words}");
+    }
+}
+
+#[test]
 fn a_graph_with_another_signature_is_refused_with_both_sides() {
     let bundle = bundle();
     // As if the graphs had a layer more than they have.

@@ -8,8 +8,8 @@ use super::{Graph, GraphDtype, audit, parity, write};
 use crate::Error;
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::contract::{
-    self, CameraSpec, Dimension, FORMAT_VERSION, FileEntry, Graphs, InstructionRule, MANIFEST_FILE, Manifest,
-    Parity, Provenance, StageParity, TOKENIZER_FILE, Vector,
+    self, BLANK_ID, CameraSpec, Dimension, FORMAT_VERSION, FileEntry, Graphs, InstructionRule, MANIFEST_FILE,
+    Manifest, Parity, Provenance, StageParity, TOKENIZER_FILE, Vector,
 };
 use sinew_models::embodiment::{Embodiment, Layout, LayoutDimension};
 use sinew_models::nearest_name;
@@ -190,9 +190,9 @@ fn write_parts(
         .encode(SAMPLE_INSTRUCTION)?;
     let stages = parity::measure(engine, &wiring, &checkpoint.weights, words, folder)?;
     check_parity(&stages, request.tolerance)?;
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         format_version: FORMAT_VERSION,
-        bundle_id: Manifest::content_id(&files),
+        bundle_id: BLANK_ID.to_owned(),
         embodiment: request.embodiment.name.clone(),
         rate_hz: request.layout.rate_hz,
         model: checkpoint.model.clone(),
@@ -207,8 +207,7 @@ fn write_parts(
     };
     manifest.validate()?;
     let path = folder.join(MANIFEST_FILE);
-    let text = serde_json::to_string_pretty(&manifest).map_err(|e| sinew_models::Error::file(&path, e))?;
-    fs::write(&path, text + "\n").map_err(Error::io(&path))?;
+    fs::write(&path, manifest.seal()?).map_err(Error::io(&path))?;
     Ok(manifest)
 }
 

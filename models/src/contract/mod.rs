@@ -2,16 +2,18 @@
 //!
 //! A bundle is a folder: three graphs, their weights, `tokenizer.json` and the manifest. Dimensions are known
 //! by name and unit, cameras by name, files by hash. The runtime refuses whatever does not match; nothing is
-//! silently identity-normalised, zero-filled, truncated or reordered.
+//! silently identity-normalised, zero-filled, truncated or reordered. Of a number that is merely another one than
+//! the trainer wrote, the bundle's identity tells: it is a hash of the manifest, which holds the files' hashes.
+
+mod bundle;
+
+pub use bundle::{BLANK_ID, Bundle, hash_file, identity};
 
 use crate::config::ModelConfig;
 use crate::error::Error;
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashSet};
-use std::io::Read;
-use std::path::{Path, PathBuf};
 
 /// Version of the manifest that this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -217,7 +219,7 @@ pub struct Parity {
 pub struct Manifest {
     /// Version of this format.
     pub format_version: u32,
-    /// Names the content: a hash over the files' hashes.
+    /// Names this bundle and nothing else: see [`identity`].
     pub bundle_id: String,
     /// The robot.
     pub embodiment: String,
@@ -249,15 +251,18 @@ impl Manifest {
         (1e9 / self.rate_hz).round() as i64
     }
 
-    /// The hash over the files' names and hashes, in name order.
-    pub fn content_id(files: &BTreeMap<String, FileEntry>) -> String {
-        let mut hasher = Sha256::new();
-        for (name, entry) in files {
-            hasher.update(name.as_bytes());
-            hasher.update([0]);
-            hasher.update(entry.sha256.as_bytes());
-        }
-        hex(&hasher.finalize())[..16].to_owned()
+    /// Gives the manifest its identity; what to write to `bundle.json`.
+    ///
+    /// # Errors
+    /// If the manifest cannot be said in JSON.
+    pub fn seal(&mut self) -> Result<String, Error> {
+        let text = |manifest: &Self| match serde_json::to_string_pretty(manifest) {
+            Ok(text) => Ok(text + "\n"),
+            Err(error) => Err(Error::file(MANIFEST_FILE.as_ref(), error)),
+        };
+        BLANK_ID.clone_into(&mut self.bundle_id);
+        self.bundle_id = identity(&text(self)?, BLANK_ID);
+        text(self)
     }
 
     /// Checks everything that can be checked without the files.
@@ -280,9 +285,7 @@ impl Manifest {
         )?;
         check_vector("state", &self.state, self.model.max_state_dim)?;
         check_vector("action", &self.action, self.model.max_action_dim)?;
-        unique("camera", self.cameras.iter().map(|camera| camera.name.as_str()))?;
-        let ours = Self::content_id(&self.files);
-        expect_equal("bundle id", "the files", &ours, "the manifest", &self.bundle_id)
+        unique("camera", self.cameras.iter().map(|camera| camera.name.as_str()))
     }
 }
 
@@ -361,68 +364,4 @@ fn check_vector(feature: &'static str, vector: &Vector, padded_width: usize) -> 
         }
     }
     Ok(())
-}
-
-/// A bundle on disk whose files are the ones its manifest names.
-#[derive(Clone, Debug)]
-pub struct Bundle {
-    /// Its folder.
-    pub folder: PathBuf,
-    /// Its manifest.
-    pub manifest: Manifest,
-}
-
-impl Bundle {
-    /// Reads the manifest, and every file once to check its hash.
-    ///
-    /// # Errors
-    /// If the manifest is invalid, or a file is missing or is not the one that was exported.
-    pub fn open(folder: &Path) -> Result<Self, Error> {
-        let path = folder.join(MANIFEST_FILE);
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let manifest: Manifest = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
-        manifest.validate().map_err(|e| Error::file(&path, e))?;
-        for (name, expected) in &manifest.files {
-            let file = folder.join(name);
-            let found = hash_file(&file)?;
-            if found != *expected {
-                return Err(Error::Mismatch {
-                    what: format!("content of {}", file.display()),
-                    left_name: MANIFEST_FILE.to_owned(),
-                    left: format!("sha256 {} ({} bytes)", expected.sha256, expected.byte_count),
-                    right_name: "the file".to_owned(),
-                    right: format!("sha256 {} ({} bytes)", found.sha256, found.byte_count),
-                });
-            }
-        }
-        Ok(Self { folder: folder.to_owned(), manifest })
-    }
-
-    /// Path of one of its files.
-    pub fn path(&self, file: &str) -> PathBuf {
-        self.folder.join(file)
-    }
-}
-
-/// Hashes a file.
-///
-/// # Errors
-/// If it cannot be read.
-pub fn hash_file(path: &Path) -> Result<FileEntry, Error> {
-    let mut file = std::fs::File::open(path).map_err(Error::io(path))?;
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut byte_count = 0;
-    loop {
-        let length = file.read(&mut buffer).map_err(Error::io(path))?;
-        if length == 0 {
-            return Ok(FileEntry { sha256: hex(&hasher.finalize()), byte_count });
-        }
-        hasher.update(&buffer[..length]);
-        byte_count += length as u64;
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
