@@ -38,6 +38,11 @@ impl Engine {
         Ok(Self { environment: builder.build().map_err(|e| failed(e.to_string()))? })
     }
 
+    /// For what else opens graphs in this process, which may have one environment only.
+    pub fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
     /// Opens a graph on the CPU.
     ///
     /// # Errors
