@@ -8,6 +8,7 @@ use crate::episode::Episode;
 use crate::error::{Error, Result};
 use crate::feature::{Camera, Feature};
 use crate::info::Info;
+use crate::statistics::{self, Statistics};
 
 /// A LeRobot dataset in a local folder. Cheap to clone; clones share the metadata.
 #[derive(Debug, Clone)]
@@ -84,6 +85,15 @@ impl Dataset {
     #[must_use]
     pub fn frame_count(&self) -> usize {
         self.0.info.frame_count
+    }
+
+    /// Reads the statistics that the set keeps of its vector features; `None` if it has none. Those of v2.1 are gathered
+    /// from its episodes (without quantiles, which cannot be).
+    ///
+    /// # Errors
+    /// If the file is damaged, or is not what LeRobot writes.
+    pub fn statistics(&self) -> Result<Option<Statistics>> {
+        statistics::read(&self.0.root, self.0.info.version)
     }
 
     /// Opens the episode with this number (not the one at this place in the list) and checks its rows' times.

@@ -274,6 +274,15 @@ impl Embodiment {
         Self::parse(text, Path::new(name))
     }
 
+    /// A description by what a configuration calls it: a file if that has an extension, else a built-in one.
+    ///
+    /// # Errors
+    /// As [`Embodiment::open`] and [`Embodiment::built_in`].
+    pub fn named(name: &str) -> Result<Self, Error> {
+        let path = Path::new(name);
+        if path.extension().is_some() { Self::open(path) } else { Self::built_in(name) }
+    }
+
     /// A description from a file.
     ///
     /// # Errors

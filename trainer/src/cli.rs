@@ -109,7 +109,7 @@ impl Export {
         if let Some(stats) = &self.stats {
             checkpoint.processors.replace_statistics(stats)?;
         }
-        let embodiment = self.embodiment()?;
+        let embodiment = Embodiment::named(&self.robot)?;
         let layout = self.layout(&embodiment, &checkpoint)?;
         let cameras: BTreeMap<String, String> = self.cameras.iter().cloned().collect();
         let request = Request {
@@ -133,15 +133,6 @@ impl Export {
             writeln!(std::io::stdout(), "{text}").map_err(Error::io(Path::new("stdout")))?;
         }
         Ok(())
-    }
-
-    fn embodiment(&self) -> Result<Embodiment, Error> {
-        let path = Path::new(&self.robot);
-        if path.extension().is_some() {
-            Ok(Embodiment::open(path)?)
-        } else {
-            Ok(Embodiment::built_in(&self.robot)?)
-        }
     }
 
     fn layout(&self, embodiment: &Embodiment, checkpoint: &Checkpoint) -> Result<Layout, Error> {

@@ -9,6 +9,27 @@ pub enum Error {
     /// The model, its checkpoint, its configuration or a bundle is not right.
     #[error(transparent)]
     Model(#[from] sinew_models::Error),
+    /// A dataset cannot be read.
+    #[error(transparent)]
+    Dataset(#[from] sinew_dataset::Error),
+    /// A dataset holds a number that nothing can be learnt from.
+    #[error(
+        "{dataset}: episode {episode_index}: row {row}: {feature} `{dimension}` is {found}, expected a finite number"
+    )]
+    NumberNotFinite {
+        /// The dataset, as the configuration calls it.
+        dataset: String,
+        /// The episode's number.
+        episode_index: u64,
+        /// The row in the episode.
+        row: usize,
+        /// State or action.
+        feature: &'static str,
+        /// The number's name.
+        dimension: String,
+        /// The value.
+        found: f32,
+    },
     /// candle could not compute.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -1,5 +1,27 @@
 //! Episodes to training samples.
 
+mod compare;
+mod corpus;
+mod derived;
+mod limits;
+mod numbers;
+mod options;
+mod order;
 mod sample;
+mod selection;
+mod split;
+mod statistics;
+mod weighting;
 
+pub use compare::{Disagreement, TOLERANCE, compare};
+pub use corpus::{CameraSource, Corpus, EpisodeId};
+pub use numbers::Numbers;
+pub use options::{
+    ALL, Choice, DataOptions, DatasetOptions, Derived, EpisodeSpan, Normalization, NormalizationMode, Phase,
+    Segment, Shuffle, SubEpisode, TrimIdle, WeightOptions,
+};
+pub use order::Order;
 pub use sample::{Draw, Example, FrameId, Picture, Sample};
+pub use selection::{ACTION, Names, STATE, Selection};
+pub use statistics::{EPS, FeatureStatistics, NearConstant, QUANTILES, Statistics};
+pub use weighting::dimension_weights;
