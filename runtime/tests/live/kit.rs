@@ -22,6 +22,30 @@ pub(crate) fn dataset() -> PathBuf {
     repository().join("tests/fixtures/behavior_sim")
 }
 
+/// The same episodes in format v3.0.
+pub(crate) fn dataset_v30() -> TempDir {
+    let (folder, fixtures) = (TempDir::new().unwrap(), repository().join("tests/fixtures"));
+    let place = |from: PathBuf, to: String| {
+        let to = folder.path().join(to);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap();
+    };
+    for file in ["meta/info.json", "meta/tasks.parquet", "meta/episodes/chunk-000/file-000.parquet"] {
+        place(fixtures.join("behavior_sim_v30").join(file), file.to_owned());
+    }
+    for (number, episode) in ["episode_00060010", "episode_00060020"].into_iter().enumerate() {
+        let data = dataset().join(format!("data/task-0006/{episode}.parquet"));
+        place(data, format!("data/chunk-000/file-00{number}.parquet"));
+        for camera in
+            ["head", "left_wrist", "right_wrist"].map(|name| format!("observation.images.rgb.{name}"))
+        {
+            let video = dataset().join(format!("videos/task-0006/{camera}/{episode}.mp4"));
+            place(video, format!("videos/{camera}/chunk-000/file-00{number}.mp4"));
+        }
+    }
+    folder
+}
+
 fn python() -> PathBuf {
     std::env::var_os("SINEW_PYTHON").map_or_else(|| repository().join(".venv/bin/python"), PathBuf::from)
 }

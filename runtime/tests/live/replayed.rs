@@ -1,11 +1,12 @@
 //! An episode played as live topics, and what an onlooker sees of the whole.
 
-use crate::kit::{Program, bundle, complete, dataset};
+use crate::kit::{Program, bundle, complete, dataset, dataset_v30};
 use crate::robot::{HEAD, LEFT_WRIST, RIGHT_WRIST};
 use serde_json::Value;
 use sinew_proto::Message;
 use sinew_proto::msg::sensor_msgs::{CompressedImage, JointState};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use zenoh::{Session, Wait};
 
@@ -16,11 +17,19 @@ fn peer(locator: &str) -> Session {
     zenoh::open(config).wait().unwrap()
 }
 
-/// The episode's own numbers (columns 197:204 of its table are the right arm) come out in order, once a row, with all
-/// cameras of a row at one time.
 #[test]
 fn an_episode_comes_as_the_robot_would_send_it() {
-    let folder = dataset();
+    comes_as_the_robot_would_send_it(&dataset());
+}
+
+#[test]
+fn an_episode_of_format_v30_comes_alike() {
+    comes_as_the_robot_would_send_it(dataset_v30().path());
+}
+
+/// The episode's own numbers (columns 197:204 of its table are the right arm) come out in order, once a row, with all
+/// cameras of a row at one time.
+fn comes_as_the_robot_would_send_it(folder: &Path) {
     let arguments = [
         "replay",
         "--dataset",
@@ -77,8 +86,8 @@ fn an_episode_comes_as_the_robot_would_send_it() {
         };
         stamps.entry(topic).or_default().push((stamp.sec, stamp.nanosec));
     }
-    let dataset = sinew_dataset::Dataset::open(folder).unwrap();
-    let state = dataset.episode(60020).unwrap().state().unwrap();
+    let recorded = sinew_dataset::Dataset::open(dataset()).unwrap();
+    let state = recorded.episode(60020).unwrap().state().unwrap();
     let expected: Vec<Vec<f64>> =
         state.iter().map(|row| row[197..204].iter().map(|x| f64::from(*x)).collect()).collect();
     assert_eq!(arms, expected);
