@@ -115,7 +115,8 @@ pub enum Error {
     Tokenizer(String),
 }
 
-fn nearest_hint(nearest: &Option<String>) -> String {
+/// What an error about an unknown name ends with, if [`nearest_name`] found one.
+pub fn nearest_hint(nearest: &Option<String>) -> String {
     nearest.as_ref().map_or_else(String::new, |name| format!("; the nearest is `{name}`"))
 }
 

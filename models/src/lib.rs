@@ -22,4 +22,4 @@ pub mod smolvla;
 pub mod unit;
 pub mod weights;
 
-pub use error::{Error, nearest_name};
+pub use error::{Error, nearest_hint, nearest_name};

@@ -10,8 +10,6 @@ use std::fmt;
 pub const ACTION_CHUNK: &str = "sinew/action_chunk";
 /// Topic of the operator's instructions.
 pub const INSTRUCTION: &str = "sinew/instruction";
-/// Topic of the runtime's state.
-pub const STATUS: &str = "sinew/status";
 
 /// One concrete zenoh key: chunks joined by `/`, none empty, no wildcard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +130,7 @@ mod tests {
 
     #[test]
     fn our_own_topics_are_keys() {
-        for topic in [ACTION_CHUNK, INSTRUCTION, STATUS] {
+        for topic in [ACTION_CHUNK, INSTRUCTION] {
             assert_eq!(read(Key::of_topic(topic)), Ok(topic.to_owned()));
         }
     }

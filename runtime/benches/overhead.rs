@@ -4,10 +4,10 @@
 //!     cargo bench --package sinew-runtime --bench overhead
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
-#[allow(dead_code)]
+#[expect(dead_code, reason = "a bundle, a robot's posture and nothing else of the tests' kit")]
 #[path = "../tests/live/kit.rs"]
 mod kit;
-#[allow(dead_code)]
+#[expect(dead_code, reason = "a bundle, a robot's posture and nothing else of the tests' kit")]
 #[path = "../tests/live/robot.rs"]
 mod robot;
 

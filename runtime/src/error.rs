@@ -1,5 +1,6 @@
 //! Everything that keeps the runtime from starting or makes it stop.
 
+use sinew_models::nearest_hint;
 use std::path::PathBuf;
 
 /// An error of this crate: what was expected, what was found, and where.
@@ -209,10 +210,6 @@ impl Error {
     pub(crate) fn graph<R>(graph: &str) -> impl FnOnce(ort::Error<R>) -> Self + '_ {
         move |error| Self::Graph { graph: graph.to_owned(), message: error.to_string() }
     }
-}
-
-fn nearest_hint(nearest: &Option<String>) -> String {
-    nearest.as_ref().map_or_else(String::new, |name| format!("; the nearest is `{name}`"))
 }
 
 pub(crate) fn quoted<T: AsRef<str>>(names: &[T]) -> String {
