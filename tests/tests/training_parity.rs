@@ -8,9 +8,10 @@ use sinew_tests::golden::{CASES, Case, assert_close};
 use sinew_trainer::candle_ops::CandleOps;
 use sinew_trainer::train::forward::{Forward, Loss, Observations, Targets};
 use sinew_trainer::train::freeze::Freezing;
+use sinew_trainer::train::lora::Lora;
 use sinew_trainer::train::noising::{Draws, Noised, error_weights};
 use sinew_trainer::train::optimizer::{AdamW, AdamWOptions, Gradients};
-use sinew_trainer::train::params::Params;
+use sinew_trainer::train::params::{Params, Selection};
 use sinew_trainer::train::schedule::{Schedule, ScheduleKind};
 
 fn numbers(tensor: &Tensor) -> Vec<f32> {
@@ -23,6 +24,16 @@ fn freezing(case: &Case) -> Freezing {
         freeze_vision_encoder: policy.freeze_vision_encoder,
         train_expert_only: policy.train_expert_only,
         train_state_proj: policy.train_state_proj,
+    }
+}
+
+fn selection(case: &Case, lora: Option<Lora>) -> Selection<'_> {
+    Selection {
+        model: &case.checkpoint.model,
+        freezing: freezing(case),
+        lora,
+        device: &Device::Cpu,
+        compute_dtype: DType::F32,
     }
 }
 
@@ -108,9 +119,7 @@ impl<'a> Training<'a> {
     fn new(case: &'a Case) -> Self {
         let checkpoint = &case.checkpoint;
         let ops = CandleOps::new(&checkpoint.weights, &Device::Cpu);
-        let params =
-            Params::new(&checkpoint.weights, &checkpoint.model, &freezing(case), &Device::Cpu, DType::F32)
-                .unwrap();
+        let params = Params::new(&checkpoint.weights, &selection(case, None)).unwrap();
         Self { case, ops, params, batch: Batch::new(case) }
     }
 

@@ -1,5 +1,8 @@
 //! The command line of `sinew-trainer`.
 
+mod init;
+mod train;
+
 use crate::Error;
 use crate::export::GraphDtype;
 use crate::export::bundle::{self, Request};
@@ -24,6 +27,10 @@ pub struct Cli {
 enum Command {
     /// Write a checkpoint as a bundle: three ONNX graphs and the contract that the robot checks.
     Export(Export),
+    /// Fine-tune a policy on episodes.
+    Train(train::Train),
+    /// Write a policy with random weights, to train from nothing.
+    Init(init::Init),
 }
 
 /// What linear layers are stored and computed in.
@@ -95,6 +102,8 @@ impl Cli {
     pub fn run(&self, arguments: &[String]) -> Result<(), Error> {
         match &self.command {
             Command::Export(export) => export.run(&arguments.join(" ")),
+            Command::Train(train) => train.run(&arguments.join(" ")),
+            Command::Init(init) => init.run(),
         }
     }
 }

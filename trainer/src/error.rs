@@ -96,6 +96,14 @@ pub enum Error {
         /// The place.
         path: PathBuf,
     },
+    /// A configuration that cannot be read.
+    #[error("{place}: {message}")]
+    Config {
+        /// The file, or the command line.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// The command line asks for something that cannot be.
     #[error("{0}")]
     Usage(String),

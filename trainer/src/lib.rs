@@ -1,7 +1,9 @@
 //! Offline: SmolVLA from logged episodes to a bundle for the robot.
 
 pub mod candle_ops;
+pub mod checkpoint;
 pub mod cli;
+pub mod config;
 pub mod data;
 mod error;
 pub mod export;

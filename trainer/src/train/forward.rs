@@ -5,9 +5,10 @@ use crate::candle_ops::CandleOps;
 use crate::train::noising::Noised;
 use candle_core::Tensor;
 use sinew_models::config::ModelConfig;
+use sinew_models::flow;
 use sinew_models::masks::PrefixLayout;
 use sinew_models::preprocess::Instruction;
-use sinew_models::smolvla::{LayerCache, PrefixInputs, SmolVla, SuffixInputs};
+use sinew_models::smolvla::{ContextInputs, LayerCache, PrefixInputs, SmolVla, StateInputs, SuffixInputs};
 
 /// What the prefix of a batch is made of, besides pictures.
 #[derive(Debug)]
@@ -71,19 +72,80 @@ impl Forward<'_> {
     pub fn prefix(&self, image_tokens: &[Tensor], observations: &Observations<'_>) -> Result<Prefix, Error> {
         let layouts = self.layouts(observations);
         let (batch, tokens) = (layouts.len(), layouts.first().map_or(0, PrefixLayout::token_count));
-        let ids = observations.instructions.iter().flat_map(|text| text.ids.iter().copied());
-        let ids: Vec<i64> = ids.collect();
         let mask: Vec<f32> = layouts.iter().flat_map(PrefixLayout::mask).collect();
         let positions: Vec<i64> = layouts.iter().flat_map(PrefixLayout::positions).collect();
         let inputs = PrefixInputs {
             image_tokens,
-            token_ids: &self.ops.ids(&ids, &[batch, ids.len() / batch.max(1)])?,
+            token_ids: &self.token_ids(observations)?,
             state: &self.ops.tensor(observations.state, &[batch, self.model.max_state_dim])?,
             mask: &self.ops.tensor(&mask, &[batch, tokens, tokens])?,
             positions: &self.ops.ids(&positions, &[batch, tokens])?,
         };
         let cache = SmolVla::new(self.model).prefix(self.ops, &inputs)?;
         Ok(Prefix { cache, layouts })
+    }
+
+    /// Images and language through a frozen VLM: constants of the frames, without gradients.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn context(
+        &self,
+        image_tokens: &[Tensor],
+        observations: &Observations<'_>,
+    ) -> Result<Vec<LayerCache<Tensor>>, Error> {
+        let layouts = self.layouts(observations);
+        let (batch, tokens) = (layouts.len(), layouts.first().map_or(0, PrefixLayout::context_token_count));
+        let mask: Vec<f32> = layouts.iter().flat_map(PrefixLayout::context_mask).collect();
+        let positions: Vec<i64> = layouts.iter().flat_map(PrefixLayout::context_positions).collect();
+        let inputs = ContextInputs {
+            image_tokens,
+            token_ids: &self.token_ids(observations)?,
+            mask: &self.ops.tensor(&mask, &[batch, tokens, tokens])?,
+            positions: &self.ops.ids(&positions, &[batch, tokens])?,
+        };
+        SmolVla::new(self.model).context(self.ops, &inputs)
+    }
+
+    /// The prefix of a context and the state, which is all that a gradient passes through.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn append_state(
+        &self,
+        context: &[LayerCache<Tensor>],
+        observations: &Observations<'_>,
+    ) -> Result<Prefix, Error> {
+        let layouts = self.layouts(observations);
+        let (batch, tokens) = (layouts.len(), layouts.first().map_or(0, PrefixLayout::context_token_count));
+        let mask: Vec<f32> = layouts.iter().flat_map(PrefixLayout::state_mask).collect();
+        let positions: Vec<i64> = layouts.iter().map(PrefixLayout::state_position).collect();
+        let inputs = StateInputs {
+            state: &self.ops.tensor(observations.state, &[batch, self.model.max_state_dim])?,
+            mask: &self.ops.tensor(&mask, &[batch, 1, tokens + 1])?,
+            position: &self.ops.ids(&positions, &[batch, 1])?,
+        };
+        let cache = SmolVla::new(self.model).append_state(self.ops, context, &inputs)?;
+        Ok(Prefix { cache, layouts })
+    }
+
+    /// Action chunks from noise.
+    ///
+    /// # Shapes
+    /// `noise` and the result are `[batch, chunk, max_action_dim]`, normalised.
+    ///
+    /// # Errors
+    /// If a shape does not fit.
+    pub fn sample(&self, prefix: &Prefix, noise: &[f32]) -> Result<Vec<f32>, Error> {
+        let (batch, chunk) = (prefix.layouts.len(), self.model.chunk_size);
+        let shape = [batch, chunk, self.model.max_action_dim];
+        let mut x_t = noise.to_vec();
+        flow::euler(self.model.denoise_step_count, &mut x_t, |x_t, time| {
+            let x_t = self.ops.tensor(x_t, &shape)?;
+            let velocity = self.velocity(prefix, &x_t, &vec![time; batch * chunk])?;
+            Ok::<_, Error>(velocity.detach().flatten_all()?.to_vec1()?)
+        })?;
+        Ok(x_t)
     }
 
     /// The loss of a batch whose prefix is known.
@@ -131,6 +193,13 @@ impl Forward<'_> {
             positions: &self.ops.ids(&positions, &[batch, chunk])?,
         };
         SmolVla::new(self.model).velocity(self.ops, &inputs, &prefix.cache)
+    }
+
+    fn token_ids(&self, observations: &Observations<'_>) -> Result<Tensor, Error> {
+        let ids = observations.instructions.iter().flat_map(|text| text.ids.iter().copied());
+        let ids: Vec<i64> = ids.collect();
+        let batch = observations.instructions.len();
+        self.ops.ids(&ids, &[batch, ids.len() / batch.max(1)])
     }
 
     fn layouts(&self, observations: &Observations<'_>) -> Vec<PrefixLayout> {

@@ -3,26 +3,44 @@
 use crate::Error;
 use crate::candle_ops::CandleOps;
 use crate::train::freeze::Freezing;
+use crate::train::lora::{Adapter, Lora};
 use candle_core::{DType, Device, Tensor, Var};
 use sinew_models::config::ModelConfig;
 use sinew_models::weights::{Weights, expected_tensors};
+use std::collections::BTreeMap;
 
 /// One trained weight, in float32 whatever the checkpoint stores.
 #[derive(Debug)]
 pub struct Trained {
-    /// Its name in `model.safetensors`.
+    /// Its name in `model.safetensors`, or an adapter's.
     pub name: String,
-    /// Its place in LeRobot's `policy.parameters()`, frozen ones counted.
+    /// Its place in LeRobot's `policy.parameters()`, frozen ones counted; adapters come after all of those.
     pub index: usize,
     /// Its numbers.
     pub var: Var,
 }
 
-/// Every trained weight, in the order of LeRobot's `policy.parameters()`.
+/// Every trained weight, in the order of LeRobot's `policy.parameters()`, adapters last.
 #[derive(Debug)]
 pub struct Params {
     entries: Vec<Trained>,
+    adapters: Vec<Adapter>,
     compute_dtype: DType,
+}
+
+/// What decides the trained weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// The model, of which the state's projection may be wider than the checkpoint's.
+    pub model: &'a ModelConfig,
+    /// What is frozen.
+    pub freezing: Freezing,
+    /// Low-rank adapters.
+    pub lora: Option<Lora>,
+    /// Where the weights are.
+    pub device: &'a Device,
+    /// What the model computes in.
+    pub compute_dtype: DType,
 }
 
 impl Params {
@@ -31,28 +49,31 @@ impl Params {
     ///
     /// # Errors
     /// If a weight is missing or misshapen.
-    pub fn new(
-        weights: &Weights,
-        model: &ModelConfig,
-        freezing: &Freezing,
-        device: &Device,
-        compute_dtype: DType,
-    ) -> Result<Self, Error> {
-        let mut entries = Vec::new();
-        for (index, spec) in expected_tensors(model).into_iter().enumerate() {
-            let widened = weights.shape(&spec.name).is_some_and(|shape| shape != spec.shape);
-            if !spec.used || !(widened || freezing.is_trained(&spec.name, model)) {
+    pub fn new(weights: &Weights, selection: &Selection<'_>) -> Result<Self, Error> {
+        let Selection { model, device, .. } = *selection;
+        let specs = expected_tensors(model);
+        let (mut entries, mut adapters, mut adapter_entries) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, spec) in specs.iter().enumerate().filter(|(_, spec)| spec.used) {
+            let load = |shape: &[usize], values| Tensor::from_vec(values, shape, device);
+            if let Some(lora) = selection.lora.filter(|lora| lora.covers(&spec.name, model)) {
+                if let [out, input] = spec.shape[..] {
+                    let base = load(&spec.shape, weights.load(&spec.name, &spec.shape)?)?;
+                    let base = base.to_dtype(selection.compute_dtype)?;
+                    let index = specs.len() + adapter_entries.len();
+                    adapter_entries.extend(lora.entries(&spec.name, index, [out, input], device)?);
+                    adapters.push(Adapter { name: spec.name.clone(), base, scale: lora.scale() });
+                }
                 continue;
             }
-            let values = if widened {
-                widen(weights, &spec.name, &spec.shape)?
-            } else {
-                weights.load(&spec.name, &spec.shape)?
-            };
-            let var = Var::from_tensor(&Tensor::from_vec(values, spec.shape.as_slice(), device)?)?;
-            entries.push(Trained { name: spec.name, index, var });
+            let widened = weights.shape(&spec.name).is_some_and(|shape| shape != spec.shape);
+            if widened || selection.freezing.is_trained(&spec.name, model) {
+                let values = load_widened(weights, &spec.name, &spec.shape)?;
+                let var = Var::from_tensor(&load(&spec.shape, values)?)?;
+                entries.push(Trained { name: spec.name.clone(), index, var });
+            }
         }
-        Ok(Self { entries, compute_dtype })
+        entries.extend(adapter_entries);
+        Ok(Self { entries, adapters, compute_dtype: selection.compute_dtype })
     }
 
     /// The trained weights in order.
@@ -60,9 +81,19 @@ impl Params {
         &self.entries
     }
 
+    /// The numbers of the trained weights in order.
+    pub fn values(&self) -> Vec<Tensor> {
+        self.entries.iter().map(|entry| entry.var.as_tensor().clone()).collect()
+    }
+
     /// How many numbers are trained.
     pub fn number_count(&self) -> usize {
         self.entries.iter().map(|entry| entry.var.elem_count()).sum()
+    }
+
+    /// Whether a checkpoint's file holds the trained numbers themselves, not something made of them.
+    pub fn are_weights(&self) -> bool {
+        self.adapters.is_empty()
     }
 
     /// Makes `ops` compute with these weights, so that a gradient reaches them.
@@ -70,26 +101,51 @@ impl Params {
     /// # Errors
     /// If candle fails.
     pub fn bind(&self, ops: &CandleOps<'_>) -> Result<(), Error> {
-        for entry in &self.entries {
-            ops.set_param(&entry.name, entry.var.as_tensor().to_dtype(self.compute_dtype)?);
+        self.bind_values(ops, &self.values())
+    }
+
+    /// Makes `ops` compute with other numbers for the trained weights, in their order.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn bind_values(&self, ops: &CandleOps<'_>, values: &[Tensor]) -> Result<(), Error> {
+        for (name, tensor) in self.policy_weights(values)? {
+            ops.set_param(&name, tensor.to_dtype(self.compute_dtype)?);
         }
         Ok(())
     }
+
+    /// The policy's weights that these numbers make, by their names in `model.safetensors`.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn policy_weights(&self, values: &[Tensor]) -> Result<BTreeMap<String, Tensor>, Error> {
+        let plain = self.entries.len() - 2 * self.adapters.len();
+        let mut weights = BTreeMap::new();
+        for (entry, value) in self.entries.iter().zip(&values[..plain]) {
+            weights.insert(entry.name.clone(), value.clone());
+        }
+        for (adapter, pair) in self.adapters.iter().zip(values[plain..].chunks_exact(2)) {
+            weights.insert(adapter.name.clone(), adapter.merged(&pair[0], &pair[1])?);
+        }
+        Ok(weights)
+    }
 }
 
-/// `[out, wider]` from the checkpoint's `[out, narrower]`: old columns kept, new ones zero.
-fn widen(weights: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
-    let found = weights.shape(name).unwrap_or_default();
-    let ([out, width], [found_out, found_width]) = (shape, found) else {
-        return Ok(weights.load(name, shape)?);
-    };
-    if name != "model.state_proj.weight" || out != found_out || found_width > width {
-        return Ok(weights.load(name, shape)?);
+/// A weight's numbers; the state's projection gets zero columns where the checkpoint has fewer.
+fn load_widened(weights: &Weights, name: &str, shape: &[usize]) -> Result<Vec<f32>, Error> {
+    let found = weights.shape(name).unwrap_or(shape);
+    match (shape, found) {
+        ([out, width], [found_out, found_width])
+            if name == "model.state_proj.weight" && out == found_out && found_width < width =>
+        {
+            let narrow = weights.load(name, found)?;
+            let mut wide = vec![0.0; out * width];
+            for (wide, narrow) in wide.chunks_exact_mut(*width).zip(narrow.chunks_exact(*found_width)) {
+                wide[..*found_width].copy_from_slice(narrow);
+            }
+            Ok(wide)
+        }
+        _ => Ok(weights.load(name, shape)?),
     }
-    let narrow = weights.load(name, found)?;
-    let mut wide = vec![0.0; out * width];
-    for (wide, narrow) in wide.chunks_exact_mut(*width).zip(narrow.chunks_exact(*found_width)) {
-        wide[..*found_width].copy_from_slice(narrow);
-    }
-    Ok(wide)
 }

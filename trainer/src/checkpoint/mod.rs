@@ -1,0 +1,7 @@
+//! Checkpoints in LeRobot's layout: `checkpoints/000100/{pretrained_model, training_state}`, written whole.
+
+pub mod policy_folder;
+pub mod random;
+pub mod store;
+pub mod tensors;
+pub mod training_state;

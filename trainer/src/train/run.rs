@@ -1,0 +1,332 @@
+//! `sinew-trainer train`: steps, log, validation and checkpoints, until done or told to stop.
+
+use crate::Error;
+use crate::checkpoint::policy_folder::PolicyFolder;
+use crate::checkpoint::store::Store;
+use crate::checkpoint::training_state::{Progress, TrainingState, restore};
+use crate::config::TrainConfig;
+use crate::data::{Draw, Order, Sample};
+use crate::train::average::Average;
+use crate::train::draws::DrawStream;
+use crate::train::frames::FrameSource;
+use crate::train::learner::{Learner, Shown};
+use crate::train::metrics::Metrics;
+use crate::train::noising::{Draws, Noised, error_weights};
+use crate::train::optimizer::{AdamW, AdamWOptions, Gradients};
+use crate::train::progress::{Display, Window};
+use crate::train::setup::Setup;
+use crate::train::validate::{Report, Validation};
+use candle_core::{DType, Tensor};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// Steps taken, those before a resumption included.
+    pub step: u64,
+    /// Whether it was told to stop before its last step.
+    pub was_stopped: bool,
+    /// The newest checkpoint.
+    pub last: PathBuf,
+    /// The best one, if anything was validated.
+    pub best: Option<PathBuf>,
+}
+
+/// Trains until the last step, or until `stop` is set; then too a checkpoint is written. With `resume` the run in the
+/// output folder goes on as if it had never stopped.
+///
+/// # Errors
+/// If something of the configuration or the data is wrong, a loss is not finite, or a checkpoint cannot be written;
+/// earlier checkpoints stay as they are.
+pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool) -> Result<Outcome, Error> {
+    let folder = crate::config::required("run.output", &config.run.output, "the run's folder")?.to_owned();
+    if folder.exists() && !resume {
+        return Err(Error::Exists { path: folder });
+    }
+    let setup = Setup::new(config)?;
+    let store = Store::open(&folder, setup.config.checkpoints.keep_last)?;
+    let last = if resume { store.last() } else { None };
+    let mut run = Run::new(&setup, store, &folder)?;
+    if let Some(last) = &last {
+        run.restore(last)?;
+    }
+    crate::train::record::write(&folder, &setup, command)?;
+    run.go(stop)
+}
+
+/// A training in progress.
+struct Run<'a> {
+    setup: &'a Setup,
+    policy: PolicyFolder,
+    store: Store,
+    folder: &'a Path,
+    learner: Learner<'a>,
+    optimizer: AdamW,
+    average: Option<Average>,
+    progress: Progress,
+    saved_step: Option<u64>,
+}
+
+impl<'a> Run<'a> {
+    fn new(setup: &'a Setup, store: Store, folder: &'a Path) -> Result<Self, Error> {
+        let mut policy = PolicyFolder::new(&setup.base, &setup.changes())?;
+        policy.set_train_config(setup.train_config(policy.config()));
+        let camera_valid = setup.slots.iter().map(Option::is_some).collect();
+        let learner = Learner::new(&setup.base.weights, setup.selection(), camera_valid)?;
+        let optimizer = AdamW::new(optimizer_options(setup), learner.params())?;
+        let decay = setup.config.optimizer.ema_decay;
+        let average = if decay > 0.0 { Some(Average::new(decay, learner.params())?) } else { None };
+        let progress = Progress { fingerprint: setup.fingerprint()?, ..Progress::default() };
+        tracing::info!(
+            "{} of {} numbers are trained",
+            learner.params().number_count(),
+            sinew_models::weights::expected_tensors(&setup.model)
+                .iter()
+                .map(|spec| spec.shape.iter().product::<usize>())
+                .sum::<usize>()
+        );
+        Ok(Self { setup, policy, store, folder, learner, optimizer, average, progress, saved_step: None })
+    }
+
+    fn restore(&mut self, checkpoint: &Path) -> Result<(), Error> {
+        let options = optimizer_options(self.setup);
+        let restored = restore(checkpoint, self.learner.params(), options, &self.setup.device)?;
+        if restored.progress.fingerprint != self.progress.fingerprint {
+            return Err(sinew_models::Error::Mismatch {
+                what: "base policy, episodes and [data] of the training".to_owned(),
+                left_name: "the run".to_owned(),
+                left: restored.progress.fingerprint,
+                right_name: "the configuration".to_owned(),
+                right: self.progress.fingerprint.clone(),
+            }
+            .into());
+        }
+        let decay = self.setup.config.optimizer.ema_decay;
+        self.average = restored.average.map(|values| Average::restored(decay, values));
+        self.optimizer = restored.optimizer;
+        self.progress = restored.progress;
+        self.saved_step = Some(self.progress.step);
+        tracing::info!("goes on after step {}", self.progress.step);
+        Ok(())
+    }
+
+    fn go(mut self, stop: &AtomicBool) -> Result<Outcome, Error> {
+        let config = &self.setup.config;
+        let mut metrics = Metrics::open(self.folder, self.progress.step)?;
+        let order = Order::new(&self.setup.corpus, &config.data, config.run.seed)?;
+        let mut draws = DrawStream::new(order, self.progress.epoch, self.progress.epoch_position)?;
+        let mut frames = FrameSource::new(self.setup);
+        let display = Display::new(config.run.steps, self.progress.step);
+        let mut window = Window::new(self.setup);
+        while self.progress.step < config.run.steps && !stop.load(Ordering::Relaxed) {
+            let batch = draws.take(config.run.batch_size);
+            let samples = frames.samples(&batch)?;
+            let taken = self.step(&samples, &mut frames)?;
+            (self.progress.epoch, self.progress.epoch_position) = draws.position();
+            window.add(&taken, batch.len());
+            let step = self.progress.step;
+            display.show(step, &taken);
+            if step.is_multiple_of(config.run.log_every) || step == config.run.steps {
+                metrics.record("train", step, &window.take(self.progress.epoch))?;
+            }
+            let validates = config.validation.every > 0 && step.is_multiple_of(config.validation.every);
+            if validates || (config.validation.every > 0 && step == config.run.steps) {
+                self.validate(&mut metrics, &mut frames, &display)?;
+            }
+            if step.is_multiple_of(config.checkpoints.every) {
+                self.save()?;
+            }
+        }
+        self.save()?;
+        display.finish();
+        self.outcome()
+    }
+
+    /// One optimiser step.
+    fn step(&mut self, samples: &[Sample], frames: &mut FrameSource<'_>) -> Result<StepReport, Error> {
+        let setup = self.setup;
+        let learning_rate = setup.schedule().rate(self.progress.step);
+        let shown = frames.show(&self.learner, samples)?;
+        let draws: Vec<Draws> = shown
+            .iter()
+            .zip(self.progress.sample_count..)
+            .map(|(shown, number)| {
+                let (seed, clean) = (setup.config.run.seed, setup.config.loss.max_clean_steps);
+                Draws::new(seed, number, shown.numbers.actions.len(), clean)
+            })
+            .collect();
+        let noised: Vec<Noised> = shown
+            .iter()
+            .zip(&draws)
+            .map(|(shown, draws)| Noised::new(&shown.numbers.actions, &shown.numbers.action_is_pad, draws))
+            .collect();
+        let counts: Vec<&[bool]> = noised.iter().map(|noised| noised.counts.as_slice()).collect();
+        let sample_weights: Vec<f32> = samples.iter().map(|sample| sample.draw.weight).collect();
+        let weights = error_weights(&counts, &sample_weights, &setup.dimension_weights);
+        let (loss, squared_errors, gradients) = self.gradients(&shown, &noised, &weights)?;
+        if !loss.is_finite() {
+            return Err(self.not_finite(loss, samples, &squared_errors));
+        }
+        let gradient_norm = self.optimizer.step(self.learner.params(), &gradients, learning_rate)?;
+        self.progress.step += 1;
+        self.progress.sample_count += samples.len() as u64;
+        if let Some(average) = &mut self.average {
+            average.update(self.learner.params(), self.progress.step)?;
+        }
+        Ok(StepReport { loss, gradient_norm, learning_rate, squared_errors, counts: count_flags(&counts) })
+    }
+
+    /// Loss and gradients of a batch, part by part.
+    fn gradients(
+        &self,
+        shown: &[Shown],
+        noised: &[Noised],
+        weights: &[f32],
+    ) -> Result<(f64, Vec<f32>, Gradients), Error> {
+        let parts = self.setup.config.run.accumulation;
+        let size = shown.len() / parts;
+        let row = weights.len() / shown.len();
+        let penalty = self.setup.config.loss.action_penalty;
+        let (mut total, mut squared_errors, mut gradients) = (0.0, Vec::new(), None::<Gradients>);
+        for part in 0..parts {
+            self.learner.use_trained()?;
+            let range = part * size..(part + 1) * size;
+            let weights = &weights[range.start * row..range.end * row];
+            let loss = self.learner.loss(&shown[range.clone()], &noised[range], weights, penalty)?;
+            total += f64::from(loss.total.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+            squared_errors.extend(loss.squared_errors.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
+            let found = Gradients::collect(self.learner.params(), &mut loss.total.backward()?)?;
+            match &mut gradients {
+                Some(gradients) => gradients.add(found)?,
+                None => gradients = Some(found),
+            }
+        }
+        let gradients = gradients.ok_or_else(|| Error::Usage("a batch without samples".to_owned()))?;
+        Ok((total, squared_errors, gradients))
+    }
+
+    /// Names the first sample whose errors are not finite.
+    fn not_finite(&self, loss: f64, samples: &[Sample], squared_errors: &[f32]) -> Error {
+        let row = squared_errors.len() / samples.len();
+        let culprit = samples.iter().zip(squared_errors.chunks_exact(row));
+        let culprit = culprit.into_iter().find(|(_, errors)| errors.iter().any(|error| !error.is_finite()));
+        let sample = culprit.map(|(sample, _)| {
+            let frame = sample.draw.frame;
+            let dataset = self.setup.corpus.dataset_name(frame.dataset);
+            format!("row {} of episode {} of {dataset}", frame.row, frame.episode_index)
+        });
+        Error::NotFinite { what: format!("loss of step {}", self.progress.step), found: loss, sample }
+    }
+
+    fn validate(
+        &mut self,
+        metrics: &mut Metrics,
+        frames: &mut FrameSource<'_>,
+        display: &Display,
+    ) -> Result<(), Error> {
+        let config = &self.setup.config;
+        let chosen = self.setup.corpus.validation_frames(config.validation.frames)?;
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let names = self.setup.corpus.action_names();
+        let mean = self.setup.mean_action()?;
+        let mut validation = Validation::new(names, self.setup.preparer.action(), mean);
+        self.learner.use_values(&self.policy_values())?;
+        for (part, chosen) in chosen.chunks(config.run.batch_size).enumerate() {
+            let draws: Vec<Draw> =
+                chosen.iter().map(|frame| Draw { frame: *frame, epoch: 0, weight: 1.0 }).collect();
+            let shown = frames.show_plain(&self.learner, &draws)?;
+            validation.add(&self.learner, &shown, part * config.run.batch_size)?;
+        }
+        let report = validation.report();
+        metrics.record("validation", self.progress.step, &report)?;
+        display.say(&format!(
+            "step {}: validation error {:.4} (always the mean: {:.4}), loss {:.4}",
+            self.progress.step, report.error, report.error_of_mean, report.loss
+        ));
+        self.note_best(&report)
+    }
+
+    fn note_best(&mut self, report: &Report) -> Result<(), Error> {
+        if self.progress.best.is_some_and(|(error, _)| error <= report.error) {
+            return Ok(());
+        }
+        self.progress.best = Some((report.error, self.progress.step));
+        self.save()?;
+        self.store.mark_best(self.progress.step)
+    }
+
+    /// The numbers that make up the policy: the average's, if there is one.
+    fn policy_values(&self) -> Vec<Tensor> {
+        match &self.average {
+            Some(average) => average.values().to_vec(),
+            None => self.learner.params().values(),
+        }
+    }
+
+    /// Writes a checkpoint, unless this step has one.
+    fn save(&mut self) -> Result<(), Error> {
+        if self.saved_step == Some(self.progress.step) {
+            return Ok(());
+        }
+        let params = self.learner.params();
+        let weights = params.policy_weights(&self.policy_values())?;
+        let state = TrainingState {
+            progress: &self.progress,
+            params,
+            optimizer: &self.optimizer,
+            options: optimizer_options(self.setup),
+            learning_rate: self.setup.schedule().rate(self.progress.step.saturating_sub(1)),
+            average: self.average.as_ref().map(Average::values),
+            policy_has_weights: self.average.is_none() && params.are_weights(),
+        };
+        self.store.save(self.progress.step, |folder| {
+            self.policy.write(&folder.join("pretrained_model"), &self.setup.base, &weights)?;
+            state.write(&folder.join("training_state"))
+        })?;
+        self.store.prune()?;
+        self.saved_step = Some(self.progress.step);
+        Ok(())
+    }
+
+    fn outcome(self) -> Result<Outcome, Error> {
+        let last = self.store.last().unwrap_or_else(|| self.folder.to_owned());
+        Ok(Outcome {
+            step: self.progress.step,
+            was_stopped: self.progress.step < self.setup.config.run.steps,
+            last,
+            best: self.store.best(),
+        })
+    }
+}
+
+/// What one step did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepReport {
+    /// The loss before the step.
+    pub loss: f64,
+    /// The gradients' norm before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// `[batch, chunk, action_dim]`, unweighted.
+    pub squared_errors: Vec<f32>,
+    /// `[batch, chunk]`: which of them count.
+    pub counts: Vec<bool>,
+}
+
+fn count_flags(counts: &[&[bool]]) -> Vec<bool> {
+    counts.iter().flat_map(|steps| steps.iter().copied()).collect()
+}
+
+fn optimizer_options(setup: &Setup) -> AdamWOptions {
+    let options = &setup.config.optimizer;
+    AdamWOptions {
+        betas: options.betas,
+        eps: options.eps,
+        weight_decay: options.weight_decay,
+        grad_clip_norm: options.grad_clip_norm,
+    }
+}

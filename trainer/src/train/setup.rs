@@ -1,0 +1,344 @@
+//! From a configuration to everything a run needs, checked before anything is computed.
+
+use crate::Error;
+use crate::checkpoint::policy_folder::Changes;
+use crate::config::{ComputeDtype, TrainConfig, required};
+use crate::data::{Corpus, FeatureStatistics, NormalizationMode, Statistics, dimension_weights};
+use crate::train::freeze::Freezing;
+use crate::train::lora::Lora;
+use crate::train::params::Selection;
+use crate::train::prepare::Preparer;
+use crate::train::schedule::Schedule;
+use candle_core::{DType, Device};
+use serde_json::{Map, json};
+use sha2::{Digest, Sha256};
+use sinew_models::checkpoint::{Checkpoint, PAD_ID};
+use sinew_models::config::ModelConfig;
+use sinew_models::contract::{Dimension, Vector, hash_file};
+use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
+use sinew_models::unit::Unit;
+use std::collections::BTreeMap;
+
+/// Placeholders for absent cameras, which LeRobot adds to a policy's features by itself.
+const EMPTY_CAMERA: &str = "observation.images.empty_camera_";
+
+/// A checked configuration and what it names.
+#[derive(Debug)]
+pub struct Setup {
+    /// The configuration.
+    pub config: TrainConfig,
+    /// The policy to start from.
+    pub base: Checkpoint,
+    /// The model that is trained: the base's, but for chunk length and width of the state.
+    pub model: ModelConfig,
+    /// The episodes.
+    pub corpus: Corpus,
+    /// Of the training frames, harmless for dimensions that hardly vary.
+    pub statistics: Statistics,
+    /// Samples to the model's numbers.
+    pub preparer: Preparer,
+    /// Where each of the policy's camera slots stands among the corpus's cameras; none for a blank.
+    pub slots: Vec<Option<usize>>,
+    /// What each action dimension's loss counts, 1 on average.
+    pub dimension_weights: Vec<f32>,
+    /// Where the model is computed.
+    pub device: Device,
+}
+
+impl Setup {
+    /// Opens what the configuration names, and checks that it fits together.
+    ///
+    /// # Errors
+    /// If it does not.
+    pub fn new(config: TrainConfig) -> Result<Self, Error> {
+        let device = device(&config.run.device)?;
+        let folder = required("policy.checkpoint", &config.policy.checkpoint, "a policy's folder")?;
+        let tokenizer = Some(config.policy.tokenizer.as_path()).filter(|path| !path.as_os_str().is_empty());
+        let base = Checkpoint::open(folder, tokenizer)?;
+        let model = model(&config, &base)?;
+        let corpus = Corpus::open(&config.data, model.chunk_size)?;
+        check_width("state", corpus.state_names().len(), model.max_state_dim)?;
+        check_width("action", corpus.action_names().len(), model.max_action_dim)?;
+        let slots = camera_slots(&base, &corpus)?;
+        let (statistics, near_constant) = Statistics::of(&corpus)?.floored(config.data.std_floor);
+        for dimension in &near_constant {
+            tracing::warn!(
+                "{} `{}` hardly varies ({} {:e}): centred, not scaled",
+                dimension.feature,
+                dimension.dimension,
+                dimension.statistic,
+                dimension.found
+            );
+        }
+        let preparer = preparer(&config, &base, &model, &statistics)?;
+        let weights = &config.data.weights;
+        let dimension_weights =
+            dimension_weights(weights, corpus.action_names(), &statistics.action, config.data.std_floor)?;
+        Ok(Self { config, base, model, corpus, statistics, preparer, slots, dimension_weights, device })
+    }
+
+    /// What is frozen.
+    pub fn freezing(&self) -> Freezing {
+        let policy = &self.config.policy;
+        Freezing {
+            freeze_vision_encoder: policy.freeze_vision_encoder,
+            train_expert_only: policy.train_expert_only,
+            train_state_proj: policy.train_state_proj,
+        }
+    }
+
+    /// What decides the trained weights.
+    pub fn selection(&self) -> Selection<'_> {
+        let lora = self.config.policy.lora;
+        Selection {
+            model: &self.model,
+            freezing: self.freezing(),
+            lora: (lora.rank > 0).then_some(Lora {
+                rank: lora.rank,
+                alpha: lora.alpha,
+                target: lora.target,
+                seed: self.config.run.seed,
+            }),
+            device: &self.device,
+            compute_dtype: match self.config.run.dtype {
+                ComputeDtype::Float32 => DType::F32,
+                ComputeDtype::Bfloat16 => DType::BF16,
+            },
+        }
+    }
+
+    /// The learning rate over the steps.
+    pub fn schedule(&self) -> Schedule {
+        let options = &self.config.schedule;
+        Schedule {
+            kind: options.kind,
+            peak: self.config.optimizer.lr,
+            end: options.end_lr,
+            warmup_steps: options.warmup_steps,
+            decay_steps: options.decay_steps,
+            total_steps: self.config.run.steps,
+        }
+    }
+
+    /// The mean action, normalised: what a policy that learned nothing else would say.
+    pub fn mean_action(&self) -> Result<Vec<f32>, Error> {
+        let mean: Vec<f32> = self.statistics.action.mean.iter().map(|mean| *mean as f32).collect();
+        Ok(self.preparer.action().normalize(&mean, mean.len())?)
+    }
+
+    /// What the trained policy's description differs in from the base's.
+    pub fn changes(&self) -> Changes {
+        let config = &self.config;
+        let present = self.slots.iter().flatten().map(|place| self.corpus.cameras()[*place].clone());
+        let mut statistics = BTreeMap::<String, BTreeMap<String, Vec<f32>>>::new();
+        for (name, numbers) in self.statistics.tensors() {
+            let (feature, statistic) = name.rsplit_once('.').unwrap_or(("", &name));
+            statistics.entry(feature.to_owned()).or_default().insert(statistic.to_owned(), numbers);
+        }
+        let normalization = &config.data.normalization;
+        let mode = |kind: &str, mode: NormalizationMode| (kind.to_owned(), mode.name().to_owned());
+        let mut rename_map = BTreeMap::new();
+        let mut cameras = Vec::new();
+        for camera in present {
+            for name in camera.names.iter().filter(|name| **name != camera.key) {
+                rename_map.insert(name.clone(), camera.key.clone());
+            }
+            cameras.push(camera.key);
+        }
+        let placeholders = self.base.policy.input_features.keys().filter(|key| key.starts_with(EMPTY_CAMERA));
+        cameras.extend(placeholders.cloned());
+        Changes {
+            state_dim: self.corpus.state_names().len(),
+            action_dim: self.corpus.action_names().len(),
+            cameras,
+            rename_map,
+            norm_map: BTreeMap::from([
+                mode("STATE", normalization.state),
+                mode("ACTION", normalization.action),
+            ]),
+            statistics,
+            config: self.changed_keys(),
+        }
+    }
+
+    fn changed_keys(&self) -> Map<String, serde_json::Value> {
+        let (policy, optimizer, schedule) =
+            (&self.config.policy, &self.config.optimizer, &self.config.schedule);
+        let action_steps = self.base.policy.n_action_steps.min(self.model.chunk_size);
+        let keys = json!({
+            "chunk_size": self.model.chunk_size,
+            "n_action_steps": action_steps,
+            "max_state_dim": self.model.max_state_dim,
+            "freeze_vision_encoder": policy.freeze_vision_encoder,
+            "train_expert_only": policy.train_expert_only,
+            "train_state_proj": policy.train_state_proj,
+            "optimizer_lr": optimizer.lr,
+            "optimizer_betas": optimizer.betas,
+            "optimizer_eps": optimizer.eps,
+            "optimizer_weight_decay": optimizer.weight_decay,
+            "optimizer_grad_clip_norm": optimizer.grad_clip_norm,
+            "scheduler_warmup_steps": schedule.warmup_steps,
+            "scheduler_decay_steps": schedule.decay_steps,
+            "scheduler_decay_lr": schedule.end_lr,
+            // The weights are all in the file.
+            "load_vlm_weights": false,
+        });
+        keys.as_object().cloned().unwrap_or_default()
+    }
+
+    /// LeRobot's `train_config.json`, as far as it has a place for what was asked.
+    pub fn train_config(&self, policy: &serde_json::Value) -> serde_json::Value {
+        let (config, optimizer) = (&self.config, &self.config.optimizer);
+        let datasets: Vec<&str> = config.data.datasets.iter().map(|dataset| dataset.path.as_str()).collect();
+        json!({
+            "dataset": {"repo_id": datasets.join(","), "root": null, "episodes": null},
+            "policy": policy,
+            "output_dir": config.run.output,
+            "job_name": "smolvla",
+            "resume": false,
+            "seed": config.run.seed,
+            "num_workers": 4,
+            "batch_size": config.run.batch_size,
+            "steps": config.run.steps,
+            "log_freq": config.run.log_every,
+            "save_freq": config.checkpoints.every,
+            "optimizer": {"type": "adamw", "lr": optimizer.lr, "betas": optimizer.betas, "eps": optimizer.eps,
+                "weight_decay": optimizer.weight_decay, "grad_clip_norm": optimizer.grad_clip_norm},
+            "scheduler": {"type": "cosine_decay_with_warmup", "num_warmup_steps": config.schedule.warmup_steps,
+                "num_decay_steps": config.schedule.decay_steps, "peak_lr": optimizer.lr,
+                "decay_lr": config.schedule.end_lr},
+        })
+    }
+
+    /// A hash of what the training begins with: the base's weights, the choice of data, the episodes and their
+    /// numbers' statistics. Resumed on anything else, a run could not go on as if it had never stopped.
+    ///
+    /// # Errors
+    /// If the weights cannot be read or the options not written down.
+    pub fn fingerprint(&self) -> Result<String, Error> {
+        let options = toml::to_string(&self.config.data)
+            .map_err(|error| Error::Config { place: "[data]".to_owned(), message: error.to_string() })?;
+        let mut hash = Sha256::new();
+        hash.update(hash_file(self.base.weights.path())?.sha256);
+        hash.update(options);
+        hash.update(format!("{:?}", (self.corpus.train_episodes(), self.corpus.validation_episodes())));
+        hash.update(self.statistics.to_json().to_string());
+        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// `cpu`, or `cuda:N` in a build that has it.
+fn device(name: &str) -> Result<Device, Error> {
+    let wrong = |expected: &str| sinew_models::Error::Config {
+        key: "run.device".to_owned(),
+        found: format!("`{name}`"),
+        expected: expected.to_owned(),
+    };
+    match name.split_once(':') {
+        None if name == "cpu" => Ok(Device::Cpu),
+        Some(("cuda", number)) => {
+            let number = number.parse().map_err(|_| wrong("`cpu` or `cuda:N`"))?;
+            if !candle_core::utils::cuda_is_available() {
+                return Err(wrong("`cpu`: this build has no CUDA (cargo feature `cuda`)").into());
+            }
+            Ok(Device::new_cuda(number)?)
+        }
+        _ => Err(wrong("`cpu` or `cuda:N`").into()),
+    }
+}
+
+fn model(config: &TrainConfig, base: &Checkpoint) -> Result<ModelConfig, Error> {
+    let mut model = base.model.clone();
+    let asked = &config.policy;
+    if asked.chunk_size > 0 {
+        model.chunk_size = asked.chunk_size;
+    }
+    if asked.max_state_dim > 0 {
+        if asked.max_state_dim < model.max_state_dim {
+            return Err(sinew_models::Error::Config {
+                key: "policy.max_state_dim".to_owned(),
+                found: asked.max_state_dim.to_string(),
+                expected: format!("the checkpoint's {} or more", model.max_state_dim),
+            }
+            .into());
+        }
+        model.max_state_dim = asked.max_state_dim;
+    }
+    if config.loss.max_clean_steps >= model.chunk_size {
+        return Err(sinew_models::Error::Config {
+            key: "loss.max_clean_steps".to_owned(),
+            found: config.loss.max_clean_steps.to_string(),
+            expected: format!("less than the chunk's {} steps", model.chunk_size),
+        }
+        .into());
+    }
+    Ok(model)
+}
+
+fn check_width(what: &str, found: usize, limit: usize) -> Result<(), Error> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(sinew_models::Error::Config {
+        key: format!("data.{what}"),
+        found: format!("{found} numbers"),
+        expected: format!("at most {limit} (choose some by name, or raise policy.max_{what}_dim)"),
+    }
+    .into())
+}
+
+/// The policy's cameras that the data have, in its order, then a blank for each of LeRobot's placeholders.
+fn camera_slots(base: &Checkpoint, corpus: &Corpus) -> Result<Vec<Option<usize>>, Error> {
+    let keys: Vec<String> = base.policy.cameras()?.into_iter().map(|(key, _)| key).collect();
+    if let Some(stranger) = corpus.cameras().iter().find(|camera| !keys.contains(&camera.key)) {
+        return Err(sinew_models::Error::UnknownName {
+            kind: "camera",
+            name: stranger.key.clone(),
+            place: format!("the policy ({}); say which is which in [data.cameras]", keys.join(", ")),
+            nearest: sinew_models::nearest_name(&stranger.key, keys.iter().map(String::as_str)),
+        }
+        .into());
+    }
+    let place = |key: &String| corpus.cameras().iter().position(|camera| camera.key == *key);
+    let mut slots: Vec<Option<usize>> = keys.iter().filter_map(place).map(Some).collect();
+    if slots.is_empty() {
+        return Err(sinew_models::Error::Config {
+            key: "data.cameras".to_owned(),
+            found: "none".to_owned(),
+            expected: format!("at least one of {}", keys.join(", ")),
+        }
+        .into());
+    }
+    slots.extend(keys.iter().filter(|key| key.starts_with(EMPTY_CAMERA)).map(|_| None));
+    Ok(slots)
+}
+
+fn preparer(
+    config: &TrainConfig,
+    base: &Checkpoint,
+    model: &ModelConfig,
+    statistics: &Statistics,
+) -> Result<Preparer, Error> {
+    let modes = &config.data.normalization;
+    let tokenizer = InstructionTokenizer::open(&base.tokenizer, base.policy.tokenizer_max_length, PAD_ID)?;
+    Ok(Preparer::new(
+        model.clone(),
+        normalizer(&statistics.state, modes.state)?,
+        normalizer(&statistics.action, modes.action)?,
+        tokenizer,
+    ))
+}
+
+/// Units do not matter here: numbers stay in the dataset's.
+fn normalizer(statistics: &FeatureStatistics, mode: NormalizationMode) -> Result<Normalizer, Error> {
+    let rule = statistics.normalizer(mode);
+    let dimensions = statistics.names.iter().zip(rule.dimensions).enumerate();
+    let dimensions = dimensions.map(|(source_index, (name, statistics))| Dimension {
+        name: name.clone(),
+        unit: Unit::One,
+        source_index,
+        statistics,
+    });
+    let vector = Vector { normalization: rule.mode, eps: rule.eps, dimensions: dimensions.collect() };
+    Ok(Normalizer::new(&vector)?)
+}
