@@ -1,13 +1,13 @@
 //! SmolVLA's operations on candle tensors.
 //!
-//! Every kernel is composed of operations that candle differentiates. candle's fused softmax, norms and rotary
-//! embedding return no gradient and no error, so they are not used.
+//! Where a gradient is wanted, and on devices, every kernel is composed of operations that candle differentiates:
+//! candle's fused softmax, norms and rotary embedding return no gradient and no error, so they are not used. What
+//! is frozen and in memory goes through [`kernels`] of our own.
 
 mod kernels;
 
 use crate::Error;
 use candle_core::{D, DType, Device, Tensor};
-use kernels::FrozenLinear;
 use sinew_models::ops::{Heads, Ops, Rope};
 use sinew_models::weights::Weights;
 use std::cell::RefCell;
@@ -91,12 +91,16 @@ impl Ops for CandleOps<'_> {
     }
 
     fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
+        if kernels::fits(&[x, w]) && b.is_none_or(|b| kernels::fits(&[b])) {
+            return kernels::linear(x, w, b);
+        }
         let mut shape = x.dims().to_vec();
         let (out, input) = w.dims2()?;
         // One flat product: candle would otherwise copy the weight for every batch entry.
         let flat = x.reshape(((), input))?;
         let is_weight_frozen = flat.track_op() && !w.track_op();
-        let flat = if is_weight_frozen { flat.apply_op2(w, FrozenLinear)? } else { flat.matmul(&w.t()?)? };
+        let flat =
+            if is_weight_frozen { flat.apply_op2(w, kernels::FrozenLinear)? } else { flat.matmul(&w.t()?)? };
         let flat = match b {
             Some(b) => flat.broadcast_add(b)?,
             None => flat,
@@ -125,19 +129,31 @@ impl Ops for CandleOps<'_> {
     }
 
     fn silu(&self, x: &Tensor) -> Result<Tensor, Error> {
+        if kernels::fits(&[x]) {
+            return kernels::silu(x);
+        }
         Ok(x.silu()?)
     }
 
     fn gelu_tanh(&self, x: &Tensor) -> Result<Tensor, Error> {
+        if kernels::fits(&[x]) {
+            return kernels::gelu_tanh(x);
+        }
         Ok(x.gelu()?)
     }
 
     fn layer_norm(&self, x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor, Error> {
+        if kernels::fits(&[x, w, b]) {
+            return kernels::layer_norm(x, w, b, eps);
+        }
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
         Ok(unit_scale(&centred, eps)?.broadcast_mul(w)?.broadcast_add(b)?)
     }
 
     fn rms_norm(&self, x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor, Error> {
+        if kernels::fits(&[x, w]) {
+            return kernels::rms_norm(x, w, eps);
+        }
         Ok(unit_scale(x, eps)?.broadcast_mul(w)?)
     }
 
@@ -162,6 +178,9 @@ impl Ops for CandleOps<'_> {
     }
 
     fn rope(&self, x: &Tensor, positions: &Tensor, rope: &Rope) -> Result<Tensor, Error> {
+        if kernels::fits(&[x]) {
+            return kernels::rope(x, positions, rope);
+        }
         let (batch, tokens, width) = x.dims3()?;
         let half = rope.head_dim / 2;
         let (cos, sin) = rope.tables();
@@ -186,6 +205,9 @@ impl Ops for CandleOps<'_> {
         mask: Option<&Tensor>,
         heads: Heads,
     ) -> Result<Tensor, Error> {
+        if kernels::fits(&[q, k, v]) && mask.is_none_or(|mask| kernels::fits(&[mask])) {
+            return kernels::attention(q, k, v, mask, heads);
+        }
         let (batch, queries, width) = q.dims3()?;
         let keys = k.dim(1)?;
         let group = heads.query / heads.key_value;

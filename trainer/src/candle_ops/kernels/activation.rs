@@ -1,0 +1,47 @@
+//! Activations, elementwise.
+
+use super::exp::exp;
+use super::{filled, vectorised, with_values};
+use crate::Error;
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+/// Numbers of a task.
+const TASK: usize = 1 << 15;
+
+/// `½x (1 + tanh(√(2/π) (x + 0.044715 x³)))`, which is `x / (1 + e^(−2u))` with `u` the argument of tanh.
+pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor, Error> {
+    /// 2 √(2/π).
+    const SLOPE: f32 = 1.595_769;
+    map(
+        x,
+        #[inline(always)]
+        |x| x / (1.0 + exp(-SLOPE * x * (x * x).mul_add(0.044_715, 1.0))),
+    )
+}
+
+/// `x / (1 + e⁻ˣ)`.
+pub(crate) fn silu(x: &Tensor) -> Result<Tensor, Error> {
+    map(
+        x,
+        #[inline(always)]
+        |x| x / (1.0 + exp(-x)),
+    )
+}
+
+fn map(x: &Tensor, function: impl Fn(f32) -> f32 + Copy + Send + Sync) -> Result<Tensor, Error> {
+    filled(x.dims(), |output| {
+        with_values([x], |[input]| {
+            output.par_chunks_mut(TASK).zip(input.par_chunks(TASK)).for_each(|(output, input)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        for (output, input) in output.iter_mut().zip(input) {
+                            *output = function(*input);
+                        }
+                    },
+                );
+            });
+        })
+    })
+}
