@@ -46,6 +46,8 @@ pub(crate) struct VideoSpan {
     pub(crate) episode_index: u64,
     pub(crate) first_picture: u64,
     pub(crate) picture_count: usize,
+    /// Whether the file should hold these pictures only.
+    pub(crate) is_whole_file: bool,
 }
 
 /// Everything the metadata says, by format.
@@ -135,7 +137,14 @@ impl Catalog {
             }
         };
         let EpisodeInfo { episode_index, length, .. } = *episode;
-        Ok(VideoSpan { path: root.join(path), episode_index, first_picture, picture_count: length })
+        let is_whole_file = matches!(self.layout, Layout::V21);
+        Ok(VideoSpan {
+            path: root.join(path),
+            episode_index,
+            first_picture,
+            picture_count: length,
+            is_whole_file,
+        })
     }
 
     fn index(&mut self, table: &Path) -> Result<()> {

@@ -39,6 +39,12 @@ impl Dataset {
         &self.0.root
     }
 
+    /// The format it is in: `v2.1` or `v3.0`.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        self.0.info.version.name()
+    }
+
     /// Rows, and pictures of each camera, per second.
     #[must_use]
     pub fn fps(&self) -> f64 {

@@ -21,6 +21,22 @@ pub struct Frame {
     pub rgb: Vec<u8>,
 }
 
+/// What a video file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoInfo {
+    /// FFmpeg's name of the codec: `av1`, `h264`, `hevc`.
+    pub codec: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// The most pictures from one key frame to the next, if the file has an index: how far forward a picture may have to
+    /// be decoded.
+    pub key_frame_interval: Option<u64>,
+    /// Pictures that belong to no row, where the file is one episode's alone and says how many it has.
+    pub surplus_picture_count: Option<u64>,
+}
+
 /// Decodes the video of one camera and episode: as an iterator the picture of each row in order, with
 /// [`FrameReader::frame_at`] that of any row. Going forward is cheap; going back or far ahead decodes from the key frame
 /// before.
@@ -55,6 +71,20 @@ impl FrameReader {
     #[must_use]
     pub fn height(&self) -> u32 {
         self.video.size().1
+    }
+
+    /// What the file says of itself, without decoding it.
+    #[must_use]
+    pub fn video_info(&self) -> VideoInfo {
+        let (width, height) = self.video.size();
+        let surplus = self.video.picture_count().map(|count| count.saturating_sub(self.span.end()));
+        VideoInfo {
+            codec: self.video.codec().to_owned(),
+            width,
+            height,
+            key_frame_interval: self.video.key_frame_interval(),
+            surplus_picture_count: surplus.filter(|_| self.span.is_whole_file),
+        }
     }
 
     /// The picture of a row. Where the iterator stands does not change.

@@ -20,6 +20,16 @@ pub(crate) enum Version {
     V30,
 }
 
+impl Version {
+    /// As `info.json` spells it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::V21 => "v2.1",
+            Self::V30 => "v3.0",
+        }
+    }
+}
+
 /// `info.json`, checked.
 #[derive(Debug)]
 pub(crate) struct Info {

@@ -43,7 +43,7 @@ pub use dataset::Dataset;
 pub use episode::Episode;
 pub use error::Error;
 pub use feature::{Camera, Feature};
-pub use frames::{Frame, FrameReader};
+pub use frames::{Frame, FrameReader, VideoInfo};
 pub use picture::Yuv420;
 pub use rows::{Chunk, Rows, padded_row};
 pub use statistics::Statistics;

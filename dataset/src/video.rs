@@ -5,7 +5,10 @@ use std::sync::Once;
 
 use ffmpeg_next as ffmpeg;
 use ffmpeg_next::codec;
-use ffmpeg_next::ffi::{AVSEEK_FLAG_BACKWARD, avformat_index_get_entry_from_timestamp};
+use ffmpeg_next::ffi::{
+    AVINDEX_KEYFRAME, AVSEEK_FLAG_BACKWARD, avformat_index_get_entries_count, avformat_index_get_entry,
+    avformat_index_get_entry_from_timestamp,
+};
 use ffmpeg_next::format::context::Input;
 use ffmpeg_next::util::error::{self, EAGAIN};
 use ffmpeg_next::util::frame::Video as Picture;
@@ -85,6 +88,32 @@ impl Video {
     pub(crate) fn picture_count(&self) -> Option<u64> {
         let stream = self.input.stream(self.stream_index)?;
         u64::try_from(stream.frames()).ok().filter(|count| *count > 0)
+    }
+
+    /// FFmpeg's name of the codec, e.g. `hevc`.
+    pub(crate) fn codec(&self) -> &'static str {
+        self.decoder.id().name()
+    }
+
+    /// The most pictures from one key frame to the next, if the container has an index.
+    #[allow(unsafe_code)]
+    pub(crate) fn key_frame_interval(&self) -> Option<u64> {
+        let mut longest = 0;
+        let mut current = 0;
+        // SAFETY: the context is alive and has a stream of this index; every entry is read before the next is asked
+        // for, and nothing else touches the index.
+        unsafe {
+            let stream = *(*self.input.as_ptr()).streams.add(self.stream_index);
+            for index in 0..avformat_index_get_entries_count(stream) {
+                let entry = avformat_index_get_entry(stream, index).as_ref()?;
+                if entry.flags() & AVINDEX_KEYFRAME != 0 {
+                    current = 0;
+                }
+                current += 1;
+                longest = longest.max(current);
+            }
+        }
+        (longest > 0).then_some(longest)
     }
 
     /// Decodes picture `number`, counted from zero over the whole file.

@@ -12,24 +12,6 @@ pub enum Error {
     /// A dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] sinew_dataset::Error),
-    /// A dataset holds a number that nothing can be learnt from.
-    #[error(
-        "{dataset}: episode {episode_index}: row {row}: {feature} `{dimension}` is {found}, expected a finite number"
-    )]
-    NumberNotFinite {
-        /// The dataset, as the configuration calls it.
-        dataset: String,
-        /// The episode's number.
-        episode_index: u64,
-        /// The row in the episode.
-        row: usize,
-        /// State or action.
-        feature: &'static str,
-        /// The number's name.
-        dimension: String,
-        /// The value.
-        found: f32,
-    },
     /// candle could not compute.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
@@ -103,6 +85,22 @@ pub enum Error {
         place: String,
         /// What is wrong.
         message: String,
+    },
+    /// A dataset that is neither a folder nor to be had from the hub.
+    #[error("dataset `{id}`: {message}")]
+    Hub {
+        /// Its name.
+        id: String,
+        /// Where it was looked for, and why it is not there.
+        message: String,
+    },
+    /// A dataset can be used in part only.
+    #[error("{}: {fault_count} faults, see above", path.display())]
+    Unsound {
+        /// The dataset.
+        path: PathBuf,
+        /// How many faults were found.
+        fault_count: usize,
     },
     /// The command line asks for something that cannot be.
     #[error("{0}")]

@@ -25,7 +25,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
-            ExitCode::from(if matches!(error, Error::Usage(_)) { 2 } else { 1 })
+            ExitCode::from(match error {
+                Error::Usage(_) | Error::Config { .. } => 2,
+                Error::Unsound { .. } => 3,
+                _ => 1,
+            })
         }
     }
 }

@@ -62,6 +62,20 @@ fn a_colour_tag_is_followed() {
     assert!(worst <= Some(3), "{worst:?}");
 }
 
+/// As `ffprobe` shows them: codec, size, and where the key frames are.
+#[test]
+fn a_video_says_what_it_is() {
+    for (name, codec, key_frame_interval) in
+        [("h264_bt709", "h264", 30), ("h265_open_group", "hevc", 12), ("h264_open_group", "h264", 12)]
+    {
+        let info = read_clip(name).video_info();
+        assert_eq!((info.codec.as_str(), info.width, info.height), (codec, 96, 64), "{name}");
+        assert_eq!(info.key_frame_interval, Some(key_frame_interval), "{name}");
+        assert_eq!(info.surplus_picture_count, Some(0), "{name}");
+    }
+    assert_eq!(read_clip("h264_without_picture_30").video_info().surplus_picture_count, Some(1));
+}
+
 /// Pictures belong to rows by time: a lost one is reported, and those after it do not move up.
 #[test]
 fn a_lost_picture_is_reported_and_shifts_no_other() {

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::data::derived::Formula;
+use crate::data::hub::Hub;
 use crate::data::limits::{self, invalid};
 use crate::data::numbers::{Numbers, Recent, Recipe, Stillness};
 use crate::data::options::{DataOptions, DatasetOptions};
@@ -73,8 +74,9 @@ impl Corpus {
             frame_stride: options.frame_stride,
             recent: Recent::new(options.row_cache_mb.saturating_mul(BYTES_PER_MB)),
         };
+        let hub = Hub::from_env();
         for dataset_options in &options.datasets {
-            let dataset = Dataset::open(&dataset_options.path)?;
+            let dataset = Dataset::open(hub.locate(&dataset_options.path)?)?;
             let recipe = recipe(&dataset, &dataset_options.path, options, &robot)?;
             corpus.add_episodes(&dataset, dataset_options, options)?;
             corpus.datasets.push(dataset);

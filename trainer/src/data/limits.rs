@@ -20,7 +20,6 @@ pub(crate) fn check(options: &DataOptions) -> Result<(), Error> {
     })?;
     require("frame_stride", count(options.frame_stride), "at least 1", positive)?;
     require("std_floor", options.std_floor, "0 or more", none_negative)?;
-    require("shuffle.block_rows", count(options.shuffle.block_rows), "at least 1", positive)?;
     require("shuffle.window_blocks", count(options.shuffle.window_blocks), "at least 1", positive)?;
     if let Some(sub_episode) = options.sub_episode {
         require("sub_episode.length", count(sub_episode.length), "at least frame_stride", |length| {
@@ -80,7 +79,7 @@ mod tests {
             ("validation_fraction", "validation_fraction = 1.0"),
             ("frame_stride", "frame_stride = 0"),
             ("std_floor", "std_floor = nan"),
-            ("shuffle.block_rows", "shuffle = { block_rows = 0 }"),
+            ("shuffle.window_blocks", "shuffle = { window_blocks = 0 }"),
             ("sub_episode.early_bias", "sub_episode = { length = 3, early_bias = -1.0 }"),
             ("curriculum.to", "curriculum = [{ epochs = 1, from = 0.5, to = 0.5 }]"),
             ("weights.dimensions.left_gripper", "weights = { dimensions = { left_gripper = inf } }"),

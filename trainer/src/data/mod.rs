@@ -1,8 +1,11 @@
 //! Episodes to training samples.
 
+mod check;
 mod compare;
 mod corpus;
 mod derived;
+mod describe;
+mod hub;
 mod limits;
 mod numbers;
 mod options;
@@ -13,8 +16,11 @@ mod split;
 mod statistics;
 mod weighting;
 
+pub use check::{Finding, Findings, Severity, check};
 pub use compare::{Disagreement, TOLERANCE, compare};
 pub use corpus::{CameraSource, Corpus, EpisodeId};
+pub use describe::{CameraDescription, Description, FeatureDescription};
+pub use hub::Hub;
 pub use numbers::Numbers;
 pub use options::{
     ALL, Choice, DataOptions, DatasetOptions, Derived, EpisodeSpan, Normalization, NormalizationMode, Phase,

@@ -154,13 +154,14 @@ fn check_finite(
     numbers: &[f32],
 ) -> Result<(), Error> {
     match numbers.iter().position(|number| !number.is_finite()) {
-        Some(place) => Err(Error::NumberNotFinite {
-            dataset: recipe.dataset_name.clone(),
-            episode_index,
-            row: place / names.len(),
-            feature,
-            dimension: names[place % names.len()].to_owned(),
-            found: numbers[place],
+        Some(place) => Err(Error::NotFinite {
+            what: format!("{feature} `{}`", names[place % names.len()]),
+            found: f64::from(numbers[place]),
+            sample: Some(format!(
+                "{}: episode {episode_index}: row {}",
+                recipe.dataset_name,
+                place / names.len()
+            )),
         }),
         None => Ok(()),
     }

@@ -257,7 +257,8 @@ pub struct TrimIdle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shuffle {
-    /// Rows of a block; 1 shuffles the epoch whole, which suits videos with a key frame every few pictures.
+    /// Rows of a block; 1 shuffles the epoch whole. 0 chooses: 64, or 1 where every video has a key frame every few
+    /// pictures.
     pub block_rows: usize,
     /// Blocks of a window.
     pub window_blocks: usize,
@@ -265,7 +266,7 @@ pub struct Shuffle {
 
 impl Default for Shuffle {
     fn default() -> Self {
-        Self { block_rows: 64, window_blocks: 8 }
+        Self { block_rows: 0, window_blocks: 8 }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::Error;
 use crate::data::corpus::{Corpus, EpisodeId};
+use crate::data::describe::first_video;
 use crate::data::limits::invalid;
 use crate::data::options::{DataOptions, Phase, Shuffle, SubEpisode};
 use crate::data::sample::{Draw, FrameId};
@@ -71,7 +72,7 @@ impl Order {
             frame_stride: options.frame_stride,
             sub_episode: options.sub_episode,
             curriculum: options.curriculum.clone(),
-            shuffle: options.shuffle,
+            shuffle: resolve_shuffle(corpus, options.shuffle),
             weights,
         };
         let mut first_epoch = 0;
@@ -179,6 +180,24 @@ impl Order {
         }
         Ok(())
     }
+}
+
+/// With a key frame every so many pictures or fewer, any picture is about as cheap as the next one.
+const FEW_PICTURES: u64 = 8;
+const BLOCK_ROWS: usize = 64;
+
+/// Looks at a video of each camera if the block length is left open.
+fn resolve_shuffle(corpus: &Corpus, shuffle: Shuffle) -> Shuffle {
+    if shuffle.block_rows > 0 {
+        return shuffle;
+    }
+    let videos = corpus.cameras().iter().flat_map(|camera| camera.names.iter().enumerate());
+    let is_random_cheap = videos.into_iter().all(|(dataset, camera)| {
+        first_video(corpus.dataset(dataset), camera)
+            .and_then(|video| video.key_frame_interval)
+            .is_some_and(|interval| interval <= FEW_PICTURES)
+    });
+    Shuffle { block_rows: if is_random_cheap { 1 } else { BLOCK_ROWS }, ..shuffle }
 }
 
 fn row_count(blocks: &[Block]) -> usize {

@@ -96,7 +96,8 @@ pub(crate) fn normalize_mean(draws: &mut [Draw]) {
 }
 
 /// What each action dimension's loss counts: `1 / variance` if asked for, times the factors of the options, 1 on
-/// average. A dimension that is near-constant counts 1 before factors: its variance is noise.
+/// average. A dimension that is near-constant counts 1 before factors: its variance is noise. `statistics` are as
+/// measured: [`Statistics::floored`](crate::data::Statistics::floored) would hide which those are.
 ///
 /// # Shapes
 /// `[action_dim]`, in the policy's order.

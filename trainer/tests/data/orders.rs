@@ -205,6 +205,13 @@ fn a_window_holds_few_blocks_and_mixes_them() {
     assert!(in_order.abs_diff(draws.len() / 2) < draws.len() / 10, "no direction is preferred");
 }
 
+/// The samples have a key frame every second picture, the recordings one in 250.
+#[test]
+fn long_groups_of_pictures_are_read_in_blocks() {
+    assert_eq!(order(&all_of(V30), 0).window_draw_count(), 8);
+    assert_eq!(order(&all_of(BEHAVIOR), 0).window_draw_count(), 8 * 64);
+}
+
 #[test]
 fn both_formats_give_the_same_order() {
     let orders = [V21, V30, V30_FILES].map(|dataset| {

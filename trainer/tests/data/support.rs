@@ -100,6 +100,14 @@ impl Scratch {
         fs::write(self.path(file), &bytes[..length]).unwrap();
     }
 
+    /// Overwrites a stretch in the middle of a file.
+    pub(crate) fn damage_middle(&self, file: &str) {
+        let mut bytes = fs::read(self.path(file)).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 3000].fill(0xff);
+        fs::write(self.path(file), bytes).unwrap();
+    }
+
     /// Replaces every `from` in a text file, which must have one.
     pub(crate) fn replace(&self, file: &str, from: &str, to: &str) {
         let text = fs::read_to_string(self.path(file)).unwrap();
