@@ -7,6 +7,7 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod export;
+pub mod frozen;
 pub mod train;
 
 pub use error::Error;
