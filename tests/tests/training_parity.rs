@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use candle_core::{DType, Device, Tensor};
+use sinew_models::config::ModelConfig;
 use sinew_models::preprocess::Instruction;
 use sinew_models::weights::expected_tensors;
 use sinew_tests::golden::{CASES, Case, assert_close};
 use sinew_trainer::candle_ops::CandleOps;
+use sinew_trainer::config::LoraTarget;
 use sinew_trainer::train::forward::{Forward, Loss, Observations, Targets};
 use sinew_trainer::train::freeze::Freezing;
 use sinew_trainer::train::lora::Lora;
@@ -33,7 +35,7 @@ fn selection(case: &Case, lora: Option<Lora>) -> Selection<'_> {
         freezing: freezing(case),
         lora,
         device: &Device::Cpu,
-        compute_dtype: DType::F32,
+        product_dtype: DType::F32,
     }
 }
 
@@ -74,13 +76,14 @@ impl Batch {
     }
 
     fn loss(&self, case: &Case, ops: &CandleOps<'_>) -> Loss {
-        let forward = Forward { model: &case.checkpoint.model, ops };
+        self.loss_of(&case.checkpoint.model, ops, &case.get("pre.state_padded").values)
+    }
+
+    fn loss_of(&self, model: &ModelConfig, ops: &CandleOps<'_>, state: &[f32]) -> Loss {
+        let forward = Forward { model, ops };
         let tokens: Vec<Tensor> = self.pixels.iter().map(|pixels| forward.vision(pixels).unwrap()).collect();
-        let observations = Observations {
-            instructions: &self.instructions,
-            state: &case.get("pre.state_padded").values,
-            camera_valid: &self.camera_valid,
-        };
+        let observations =
+            Observations { instructions: &self.instructions, state, camera_valid: &self.camera_valid };
         let prefix = forward.prefix(&tokens, &observations).unwrap();
         let targets =
             Targets { noised: &self.noised, error_weights: &self.error_weights, action_penalty: 0.0 };
@@ -143,6 +146,70 @@ fn loss_is_lerobots_in_every_configuration() {
         let expected: Vec<f32> =
             recorded.values.chunks_exact(width).flat_map(|row| &row[..action_dim]).copied().collect();
         assert_close(&format!("{}: train.losses", case.name), &expected, &numbers(&loss.squared_errors));
+    }
+}
+
+/// bfloat16 has 8 bits of precision: the loss of a mean over thousands of errors keeps two digits.
+#[test]
+fn products_in_bfloat16_give_nearly_the_same_loss_and_gradients() {
+    let case = Case::open("unfrozen");
+    let exact = Training::new(&case);
+    let mut rounded = Training::new(&case);
+    rounded.ops = rounded.ops.with_products_in(DType::BF16);
+    let ((loss, gradients), (rounded_loss, rounded_gradients)) =
+        (exact.loss_and_gradients(), rounded.loss_and_gradients());
+    assert!((loss - rounded_loss).abs() < 1e-2 * loss && loss != rounded_loss, "{loss}, {rounded_loss}");
+    for (entry, (exact, rounded)) in
+        exact.params.entries().iter().zip(gradients.iter().zip(rounded_gradients.iter()))
+    {
+        let (exact, rounded) = (numbers(exact.unwrap()), numbers(rounded.unwrap()));
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum::<f64>();
+        let size = dot(&exact, &exact).sqrt();
+        // The gradient of a key's bias is zero but for rounding: softmax does not see it.
+        if size < 1e-3 {
+            continue;
+        }
+        let cosine = dot(&exact, &rounded) / (size * dot(&rounded, &rounded).sqrt());
+        assert!(cosine > 0.98, "{}: {cosine}", entry.name);
+    }
+}
+
+/// A wider state starts as the policy was: the new columns are zero.
+#[test]
+fn a_widened_state_changes_nothing_until_it_is_trained() {
+    let case = Case::open("tiny");
+    let wider = ModelConfig { max_state_dim: 40, ..case.checkpoint.model.clone() };
+    let selection = Selection { model: &wider, ..selection(&case, None) };
+    let params = Params::new(&case.checkpoint.weights, &selection).unwrap();
+    let ops = CandleOps::new(&case.checkpoint.weights, &Device::Cpu);
+    params.bind(&ops).unwrap();
+    let narrow = case.get("pre.state_padded");
+    let mut state = Vec::new();
+    for row in narrow.values.chunks_exact(narrow.shape[1]) {
+        state.extend_from_slice(row);
+        // Whatever stands in the new dimensions does not matter yet.
+        state.extend([3.0; 8]);
+    }
+    let loss = Batch::new(&case).loss_of(&wider, &ops, &state);
+    case.assert_close("train.loss", &[loss.total.to_scalar().unwrap()]);
+}
+
+/// An adapter's product begins at zero.
+#[test]
+fn adapters_change_nothing_until_they_are_trained() {
+    let case = Case::open("tiny");
+    for target in [LoraTarget::Expert, LoraTarget::Text] {
+        let lora = Lora { rank: 3, alpha: 6.0, target, seed: 1 };
+        let params = Params::new(&case.checkpoint.weights, &selection(&case, Some(lora))).unwrap();
+        let ops = CandleOps::new(&case.checkpoint.weights, &Device::Cpu);
+        params.bind(&ops).unwrap();
+        let loss = Batch::new(&case).loss(&case, &ops);
+        case.assert_close("train.loss", &[loss.total.to_scalar().unwrap()]);
+        let mut store = loss.total.backward().unwrap();
+        let gradients = Gradients::collect(&params, &mut store).unwrap();
+        for (entry, gradient) in params.entries().iter().zip(gradients.iter()) {
+            assert!(gradient.is_some(), "{}", entry.name);
+        }
     }
 }
 

@@ -13,11 +13,12 @@ use sinew_models::weights::Weights;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-/// Interprets [`Ops`] eagerly. Weights are converted to float32 when first used and kept.
+/// Interprets [`Ops`] eagerly. Weights are converted when first used and kept.
 #[derive(Debug)]
 pub struct CandleOps<'a> {
     weights: &'a Weights,
     device: Device,
+    product_dtype: DType,
     params: RefCell<HashMap<String, Tensor>>,
     tags: Option<RefCell<HashMap<String, Tensor>>>,
 }
@@ -25,7 +26,14 @@ pub struct CandleOps<'a> {
 impl<'a> CandleOps<'a> {
     /// Computes with these weights on `device`.
     pub fn new(weights: &'a Weights, device: &Device) -> Self {
-        Self { weights, device: device.clone(), params: RefCell::default(), tags: None }
+        let (params, product_dtype) = (RefCell::default(), DType::F32);
+        Self { weights, device: device.clone(), product_dtype, params, tags: None }
+    }
+
+    /// Computes matrix products in another type, and keeps frozen matrices in it. Everything between products (norms,
+    /// softmax, sums) stays float32.
+    pub fn with_products_in(self, product_dtype: DType) -> Self {
+        Self { product_dtype, ..self }
     }
 
     /// Also keeps every value that the model tags.
@@ -78,6 +86,7 @@ impl Ops for CandleOps<'_> {
             return Ok(tensor.clone());
         }
         let tensor = Tensor::from_vec(self.weights.load(name, shape)?, shape, &self.device)?;
+        let tensor = if shape.len() > 1 { tensor.to_dtype(self.product_dtype)? } else { tensor };
         self.params.borrow_mut().insert(name.to_owned(), tensor.clone());
         Ok(tensor)
     }
@@ -97,10 +106,12 @@ impl Ops for CandleOps<'_> {
         let mut shape = x.dims().to_vec();
         let (out, input) = w.dims2()?;
         // One flat product: candle would otherwise copy the weight for every batch entry.
-        let flat = x.reshape(((), input))?;
+        let flat = x.reshape(((), input))?.to_dtype(self.product_dtype)?;
+        let w = w.to_dtype(self.product_dtype)?;
         let is_weight_frozen = flat.track_op() && !w.track_op();
         let flat =
-            if is_weight_frozen { flat.apply_op2(w, kernels::FrozenLinear)? } else { flat.matmul(&w.t()?)? };
+            if is_weight_frozen { flat.apply_op2(&w, kernels::FrozenLinear)? } else { flat.matmul(&w.t()?)? };
+        let flat = flat.to_dtype(DType::F32)?;
         let flat = match b {
             Some(b) => flat.broadcast_add(b)?,
             None => flat,
@@ -113,11 +124,11 @@ impl Ops for CandleOps<'_> {
     fn embedding(&self, table: &Tensor, ids: &Tensor) -> Result<Tensor, Error> {
         let mut shape = ids.dims().to_vec();
         shape.push(table.dim(1)?);
-        Ok(table.index_select(&ids.flatten_all()?, 0)?.reshape(shape)?)
+        Ok(table.index_select(&ids.flatten_all()?, 0)?.to_dtype(DType::F32)?.reshape(shape)?)
     }
 
     fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
-        Ok(a.broadcast_add(b)?)
+        Ok(a.broadcast_add(&b.to_dtype(a.dtype())?)?)
     }
 
     fn mul(&self, a: &Tensor, b: &Tensor) -> Result<Tensor, Error> {
@@ -215,15 +226,17 @@ impl Ops for CandleOps<'_> {
         let q = q.reshape((batch, queries, heads.key_value, group, heads.dim))?;
         let q = q.permute((0, 2, 3, 1, 4))?.reshape((batch, heads.key_value, group * queries, heads.dim))?;
         let split = |x: &Tensor| x.reshape((batch, keys, heads.key_value, heads.dim));
-        let k_t = split(k)?.permute((0, 2, 3, 1))?.contiguous()?;
-        let v = split(v)?.transpose(1, 2)?.contiguous()?;
-        let mut scores = (q.matmul(&k_t)? * (heads.dim as f64).powf(-0.5))?;
+        let k_t = split(k)?.permute((0, 2, 3, 1))?.contiguous()?.to_dtype(self.product_dtype)?;
+        let v = split(v)?.transpose(1, 2)?.contiguous()?.to_dtype(self.product_dtype)?;
+        let scores = q.to_dtype(self.product_dtype)?.matmul(&k_t)?.to_dtype(DType::F32)?;
+        let mut scores = (scores * (heads.dim as f64).powf(-0.5))?;
         if let Some(mask) = mask {
             let mask = mask.reshape((mask.dim(0)?, 1, 1, queries, keys))?;
             let each = scores.reshape((batch, heads.key_value, group, queries, keys))?;
             scores = each.broadcast_add(&mask)?.reshape(scores.shape())?;
         }
-        let attended = candle_nn::ops::softmax(&scores, D::Minus1)?.matmul(&v)?;
+        let shares = candle_nn::ops::softmax(&scores, D::Minus1)?.to_dtype(self.product_dtype)?;
+        let attended = shares.matmul(&v)?.to_dtype(DType::F32)?;
         let attended = attended.reshape((batch, heads.key_value, group, queries, heads.dim))?;
         Ok(attended.permute((0, 3, 1, 2, 4))?.reshape((batch, queries, width))?)
     }

@@ -64,6 +64,13 @@ impl PolicyFolder {
         for (kind, mode) in &changes.norm_map {
             config["normalization_mapping"][kind] = json!(mode);
         }
+        // LeRobot 0.4 refuses this key of 0.6's, whose default is none.
+        if let Some(config) = config
+            .as_object_mut()
+            .filter(|config| config.get("pretrained_revision").is_some_and(Value::is_null))
+        {
+            config.shift_remove("pretrained_revision");
+        }
         for (key, value) in &changes.config {
             config[key] = value.clone();
         }

@@ -110,7 +110,7 @@ impl FrozenCache {
         let mut payload = vec![0; self.payload_len()];
         let offset = self.offset(number) + RECORD_HEADER_LEN as u64;
         self.file.read_exact_at(&mut payload, offset).map_err(Error::io(&self.path))?;
-        if crc32fast::hash(&payload) != checksum {
+        if crc32c::crc32c(&payload) != checksum {
             let mut state = self.state();
             state.places.remove(&key);
             state.usage.damaged_count += 1;
@@ -175,7 +175,7 @@ impl FrozenCache {
             state.usage.refused_count += 1;
             return;
         }
-        state.places.insert(key, (state.record_count, crc32fast::hash(payload)));
+        state.places.insert(key, (state.record_count, crc32c::crc32c(payload)));
         state.record_count += 1;
     }
 

@@ -20,7 +20,7 @@ pub(super) fn file_header(digest: &[u8; 32], value_count: usize) -> [u8; FILE_HE
     header[..8].copy_from_slice(MAGIC);
     header[8..16].copy_from_slice(&(value_count as u64).to_le_bytes());
     header[16..48].copy_from_slice(digest);
-    let checksum = crc32fast::hash(&header[..60]);
+    let checksum = crc32c::crc32c(&header[..60]);
     header[60..].copy_from_slice(&checksum.to_le_bytes());
     header
 }
@@ -32,8 +32,8 @@ pub(super) fn record(key: FrameKey, payload: &[u8]) -> Vec<u8> {
     record.extend(key.variant.to_le_bytes());
     record.extend(key.frame.episode_index.to_le_bytes());
     record.extend((key.frame.row as u64).to_le_bytes());
-    record.extend(crc32fast::hash(payload).to_le_bytes());
-    record.extend(crc32fast::hash(&record).to_le_bytes());
+    record.extend(crc32c::crc32c(payload).to_le_bytes());
+    record.extend(crc32c::crc32c(&record).to_le_bytes());
     record.extend(payload);
     record
 }
@@ -41,7 +41,7 @@ pub(super) fn record(key: FrameKey, payload: &[u8]) -> Vec<u8> {
 /// Whose a record is and the checksum of its numbers, if the header is whole.
 pub(super) fn parse_header(header: &[u8; RECORD_HEADER_LEN]) -> Option<(FrameKey, u32)> {
     let (fields, checksum) = header.split_last_chunk::<4>()?;
-    if crc32fast::hash(fields) != u32::from_le_bytes(*checksum) {
+    if crc32c::crc32c(fields) != u32::from_le_bytes(*checksum) {
         return None;
     }
     let (dataset, rest) = fields.split_first_chunk::<4>()?;

@@ -52,7 +52,7 @@ impl<'a> Learner<'a> {
         camera_valid: Vec<bool>,
     ) -> Result<Self, Error> {
         let params = Params::new(weights, &selection)?;
-        let ops = CandleOps::new(weights, selection.device);
+        let ops = CandleOps::new(weights, selection.device).with_products_in(selection.product_dtype);
         Ok(Self { ops, selection, params, camera_valid })
     }
 

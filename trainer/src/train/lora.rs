@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use sinew_models::config::ModelConfig;
 
-pub use crate::config::LoraTarget;
+use crate::config::LoraTarget;
 
 /// Which weights get adapters, and how large they are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +84,6 @@ impl Adapter {
     /// If candle fails.
     pub fn merged(&self, down: &Tensor, up: &Tensor) -> Result<Tensor, Error> {
         let product = (up.matmul(down)? * self.scale)?;
-        Ok((self.base.to_dtype(product.dtype())? + product)?)
+        Ok((&self.base + product)?)
     }
 }

@@ -25,7 +25,6 @@ pub struct Trained {
 pub struct Params {
     entries: Vec<Trained>,
     adapters: Vec<Adapter>,
-    compute_dtype: DType,
 }
 
 /// What decides the trained weights.
@@ -39,8 +38,8 @@ pub struct Selection<'a> {
     pub lora: Option<Lora>,
     /// Where the weights are.
     pub device: &'a Device,
-    /// What the model computes in.
-    pub compute_dtype: DType,
+    /// What matrix products are computed in; the trained weights themselves stay float32.
+    pub product_dtype: DType,
 }
 
 impl Params {
@@ -58,7 +57,6 @@ impl Params {
             if let Some(lora) = selection.lora.filter(|lora| lora.covers(&spec.name, model)) {
                 if let [out, input] = spec.shape[..] {
                     let base = load(&spec.shape, weights.load(&spec.name, &spec.shape)?)?;
-                    let base = base.to_dtype(selection.compute_dtype)?;
                     let index = specs.len() + adapter_entries.len();
                     adapter_entries.extend(lora.entries(&spec.name, index, [out, input], device)?);
                     adapters.push(Adapter { name: spec.name.clone(), base, scale: lora.scale() });
@@ -73,7 +71,7 @@ impl Params {
             }
         }
         entries.extend(adapter_entries);
-        Ok(Self { entries, adapters, compute_dtype: selection.compute_dtype })
+        Ok(Self { entries, adapters })
     }
 
     /// The trained weights in order.
@@ -110,7 +108,7 @@ impl Params {
     /// If candle fails.
     pub fn bind_values(&self, ops: &CandleOps<'_>, values: &[Tensor]) -> Result<(), Error> {
         for (name, tensor) in self.policy_weights(values)? {
-            ops.set_param(&name, tensor.to_dtype(self.compute_dtype)?);
+            ops.set_param(&name, tensor);
         }
         Ok(())
     }

@@ -255,7 +255,8 @@ impl<'a> Run<'a> {
         }
         self.progress.best = Some((report.error, self.progress.step));
         self.save()?;
-        self.store.mark_best(self.progress.step)
+        self.store.mark_best(self.progress.step)?;
+        self.store.prune()
     }
 
     /// The numbers that make up the policy: the average's, if there is one.

@@ -100,7 +100,7 @@ impl Setup {
                 seed: self.config.run.seed,
             }),
             device: &self.device,
-            compute_dtype: match self.config.run.dtype {
+            product_dtype: match self.config.run.dtype {
                 ComputeDtype::Float32 => DType::F32,
                 ComputeDtype::Bfloat16 => DType::BF16,
             },

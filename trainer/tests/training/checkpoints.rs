@@ -1,0 +1,99 @@
+//! What a checkpoint holds.
+
+use crate::support::{Bench, SIX_NUMBERS, floats, tensors};
+use sinew_models::checkpoint::Checkpoint;
+use std::fs;
+use std::path::Path;
+
+const VISION: &str = "model.vlm_with_expert.vlm.model.vision_model.";
+const TEXT: &str = "model.vlm_with_expert.vlm.model.text_model.layers.";
+const EXPERT: &str = "model.vlm_with_expert.lm_expert.";
+
+/// Names of the tensors that differ from the base's.
+fn changed(bench: &Bench, checkpoint: &Path) -> Vec<String> {
+    let before = tensors(&bench.policy().join("model.safetensors"));
+    let after = tensors(&checkpoint.join("pretrained_model/model.safetensors"));
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    let differs = |name: &&String| before[*name].2 != after[*name].2;
+    before.keys().filter(differs).cloned().collect()
+}
+
+#[test]
+fn it_keeps_every_tensor_and_what_is_frozen_as_it_was_stored() {
+    let bench = Bench::recorded("mixed");
+    let outcome = bench.train("run", SIX_NUMBERS).unwrap();
+    let changed = changed(&bench, &outcome.last);
+    let before = tensors(&bench.policy().join("model.safetensors"));
+    let after = tensors(&outcome.last.join("pretrained_model/model.safetensors"));
+    assert!(before.values().any(|(dtype, ..)| dtype == "BF16"));
+    for (name, (dtype, shape, _)) in &after {
+        assert_eq!(shape, &before[name].1, "{name}");
+        let is_trained = !name.starts_with("model.vlm_with_expert.vlm.");
+        assert_eq!(changed.contains(name), is_trained, "{name}");
+        let expected = if is_trained { "F32" } else { before[name].0.as_str() };
+        assert_eq!(dtype, expected, "{name}");
+    }
+    let reopened = Checkpoint::open(&outcome.last.join("pretrained_model"), None).unwrap();
+    assert!(reopened.unexpected_tensors.is_empty());
+    let renamed = &reopened.processors.rename_map;
+    assert_eq!(renamed["observation.images.head"], "observation.images.camera1");
+}
+
+#[test]
+fn unfrozen_parts_are_really_trained_and_what_gets_no_gradient_is_not() {
+    let bench = Bench::new();
+    let vision_too = "policy.train_expert_only = false\npolicy.freeze_vision_encoder = false\n";
+    let outcome = bench.train("all", vision_too).unwrap();
+    let all = changed(&bench, &outcome.last);
+    let has = |names: &[String], prefix: &str| names.iter().any(|name| name.starts_with(prefix));
+    assert!(has(&all, VISION) && has(&all, &format!("{TEXT}0.")) && has(&all, EXPERT));
+    assert!(!has(&all, &format!("{TEXT}3.")), "the last text layer");
+    let outcome = bench.train("text", "policy.train_expert_only = false\n").unwrap();
+    let text = changed(&bench, &outcome.last);
+    assert!(!has(&text, VISION) && has(&text, &format!("{TEXT}0.")));
+}
+
+#[test]
+fn adapters_are_merged_and_add_no_more_than_their_rank() {
+    let bench = Bench::new();
+    let outcome = bench.train("run", "policy.lora.rank = 1\noptimizer.lr = 1e-2\n").unwrap();
+    let name = format!("{EXPERT}layers.0.mlp.gate_proj.weight");
+    assert!(changed(&bench, &outcome.last).contains(&name));
+    let before = tensors(&bench.policy().join("model.safetensors"));
+    let after = tensors(&outcome.last.join("pretrained_model/model.safetensors"));
+    let width = before[&name].1[1];
+    let difference: Vec<f32> =
+        floats(&before[&name].2).iter().zip(floats(&after[&name].2)).map(|(a, b)| b - a).collect();
+    // Every row of a product of rank 1 is a multiple of the first.
+    let (first, rest) = difference.split_at(width);
+    let largest = (0..width).max_by(|a, b| first[*a].abs().total_cmp(&first[*b].abs())).unwrap();
+    assert!(first[largest].abs() > 1e-5);
+    for row in rest.chunks_exact(width) {
+        let factor = row[largest] / first[largest];
+        for (a, b) in first.iter().zip(row) {
+            assert!((a * factor - b).abs() < 1e-5, "{a} · {factor} is not {b}");
+        }
+    }
+    assert!(!changed(&bench, &outcome.last).contains(&format!("{EXPERT}layers.0.input_layernorm.weight")));
+}
+
+#[test]
+fn the_newest_and_the_best_are_kept() {
+    let bench = Bench::new();
+    let outcome = bench
+        .train("run", "checkpoints.keep_last = 1\nvalidation.every = 4\nvalidation.frames = 8\n")
+        .unwrap();
+    let folder = bench.output("run").join("checkpoints");
+    let best = fs::read_link(folder.join("best")).unwrap();
+    let mut kept: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name != "best" && name != "last")
+        .collect();
+    kept.sort();
+    let mut expected = vec!["000012".to_owned(), best.to_string_lossy().into_owned()];
+    expected.sort();
+    expected.dedup();
+    assert_eq!(kept, expected);
+    assert_eq!(outcome.best.unwrap().file_name().unwrap(), best.as_os_str());
+}

@@ -1,0 +1,7 @@
+//! Trainings of a small policy on real episodes.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod checkpoints;
+mod learning;
+mod resuming;
+mod support;
