@@ -12,6 +12,29 @@ pub enum Error {
     /// A dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] sinew_dataset::Error),
+    /// A sample cannot be had.
+    #[error("{dataset}: episode {episode_index}: row {row}: {source}")]
+    Sample {
+        /// The dataset, as the configuration calls it.
+        dataset: String,
+        /// The episode's number.
+        episode_index: u64,
+        /// The row in the episode.
+        row: usize,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// A bug ended a thread that decodes.
+    #[error("the thread that decodes its pictures ended early")]
+    DecoderPanicked,
+    /// The system refused a thread.
+    #[error("cannot start thread {name}: {source}")]
+    Thread {
+        /// Its name.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// candle could not compute.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

@@ -9,7 +9,7 @@ use crate::data::options::{DataOptions, DatasetOptions};
 use crate::data::sample::{Example, FrameId};
 use crate::data::selection::{Names, Selection, unknown};
 use crate::data::split;
-use sinew_dataset::{Dataset, EpisodeInfo, padded_row};
+use sinew_dataset::{Dataset, EpisodeInfo, FrameReader, padded_row};
 use sinew_models::Error as ModelError;
 use sinew_models::embodiment::{Embodiment, LayoutDimension};
 use std::collections::BTreeMap;
@@ -195,6 +195,15 @@ impl Corpus {
             actions,
             action_is_pad,
         })
+    }
+
+    /// A camera's video of a frame's episode; `camera` is a place among [`Self::cameras`].
+    ///
+    /// # Errors
+    /// If there is no such episode, or its video cannot be opened.
+    pub fn pictures(&self, frame: FrameId, camera: usize) -> Result<FrameReader, Error> {
+        let name = &self.cameras[camera].names[frame.dataset];
+        Ok(self.datasets[frame.dataset].episode(frame.episode_index)?.frames(name)?)
     }
 
     /// The rows of an episode that may start a sample: not trimmed, and a multiple of the stride.

@@ -1,12 +1,15 @@
 //! Episodes to training samples.
 
+mod augment;
 mod check;
 mod compare;
 mod corpus;
 mod derived;
 mod describe;
+mod frame_cache;
 mod hub;
 mod limits;
+mod loader;
 mod numbers;
 mod options;
 mod order;
@@ -15,12 +18,15 @@ mod selection;
 mod split;
 mod statistics;
 mod weighting;
+mod window;
 
+pub use augment::{AugmentOptions, Augmenter};
 pub use check::{Finding, Findings, Severity, check};
 pub use compare::{Disagreement, TOLERANCE, compare};
 pub use corpus::{CameraSource, Corpus, EpisodeId};
 pub use describe::{CameraDescription, Description, FeatureDescription};
 pub use hub::Hub;
+pub use loader::{Loader, LoaderOptions};
 pub use numbers::Numbers;
 pub use options::{
     ALL, Choice, DataOptions, DatasetOptions, Derived, EpisodeSpan, Normalization, NormalizationMode, Phase,

@@ -5,6 +5,7 @@ mod commands;
 mod damage;
 mod examples;
 mod hub;
+mod loader;
 mod orders;
 mod statistics;
 mod support;

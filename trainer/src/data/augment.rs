@@ -1,0 +1,407 @@
+//! Frames and states shown a little differently each time. A pure function of (options, seed, frame, time).
+
+use crate::Error;
+use crate::data::sample::{FrameId, Picture};
+use crate::data::selection::Names;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The `[augment]` table of a training's configuration; everything is off by default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AugmentOptions {
+    /// Brightness is multiplied by 1 ± this.
+    pub brightness: f64,
+    /// Contrast, the distance to the mean grey, is multiplied by 1 ± this.
+    pub contrast: f64,
+    /// Saturation, the distance to each pixel's own grey, is multiplied by 1 ± this.
+    pub saturation: f64,
+    /// Hue is turned by ± this part of a full turn, at most 0.5.
+    pub hue: f64,
+    /// This part of a picture's width and height is cut off, the rest taken from a random place.
+    pub crop: f64,
+    /// Pictures are moved by up to so many pixels each way, their edges repeated.
+    pub shift_px: u32,
+    /// The state's gripper positions are moved by up to so many metres.
+    pub gripper_jitter_m: f64,
+    /// The names or groups of the state's gripper positions, which must be in metres.
+    pub grippers: Vec<String>,
+    /// Probability that the policy is shown the mean (0 once normalised) for a state.
+    pub state_dropout: f64,
+    /// Standard deviation of what is added to each number of the normalised state.
+    pub state_noise: f64,
+}
+
+impl AugmentOptions {
+    fn check(&self) -> Result<(), Error> {
+        let below_one = [
+            ("brightness", self.brightness),
+            ("contrast", self.contrast),
+            ("saturation", self.saturation),
+            ("crop", self.crop),
+            ("state_dropout", self.state_dropout),
+        ];
+        for (key, value) in below_one {
+            if !(0.0..1.0).contains(&value) {
+                return Err(invalid(key, value, "0 or more, below 1"));
+            }
+        }
+        if !(0.0..=0.5).contains(&self.hue) {
+            return Err(invalid("hue", self.hue, "0 to 0.5"));
+        }
+        for (key, value) in [("gripper_jitter_m", self.gripper_jitter_m), ("state_noise", self.state_noise)] {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(invalid(key, value, "0 or more"));
+            }
+        }
+        if self.gripper_jitter_m > 0.0 && self.grippers.is_empty() {
+            return Err(invalid("grippers", "empty", "the gripper positions that gripper_jitter_m moves"));
+        }
+        Ok(())
+    }
+}
+
+fn invalid(key: &str, found: impl ToString, expected: &str) -> Error {
+    sinew_models::Error::Config {
+        key: format!("augment.{key}"),
+        found: found.to_string(),
+        expected: expected.to_owned(),
+    }
+    .into()
+}
+
+/// Augments one training's samples.
+#[derive(Clone, Debug)]
+pub struct Augmenter {
+    options: AugmentOptions,
+    grippers: Vec<usize>,
+    seed: u64,
+}
+
+impl Augmenter {
+    /// For states with these numbers.
+    ///
+    /// # Errors
+    /// If an option is out of range or a gripper's name unknown.
+    pub fn new(options: &AugmentOptions, state_names: &[String], seed: u64) -> Result<Self, Error> {
+        options.check()?;
+        let grippers = match options.grippers.as_slice() {
+            [] => Vec::new(),
+            wanted => {
+                let names = Names::new("the selected state", state_names.to_vec());
+                wanted.iter().map(|name| names.resolve(name)).collect::<Result<Vec<_>, _>>()?.concat()
+            }
+        };
+        Ok(Self { options: options.clone(), grippers, seed })
+    }
+
+    /// Whether pictures are changed at all.
+    #[must_use]
+    pub fn changes_pictures(&self) -> bool {
+        let options = &self.options;
+        let jitters = [options.brightness, options.contrast, options.saturation, options.hue, options.crop];
+        jitters.iter().any(|size| *size > 0.0) || options.shift_px > 0
+    }
+
+    /// Which of `variant_count` variants of its pictures a frame shows in an epoch: all are as likely, and the epoch's
+    /// is the same whenever it is asked for. 0 if pictures are not changed.
+    #[must_use]
+    pub fn variant(&self, frame: FrameId, epoch: u64, variant_count: u32) -> u32 {
+        if !self.changes_pictures() {
+            return 0;
+        }
+        self.rng("variant", frame, epoch).random_range(0..variant_count.max(1))
+    }
+
+    /// A camera's picture of a frame. `time` is the epoch, or the variant where there are only so many; `camera` the
+    /// camera's place.
+    #[must_use]
+    pub fn picture(&self, picture: Picture, frame: FrameId, camera: usize, time: u64) -> Picture {
+        if !self.changes_pictures() {
+            return picture;
+        }
+        let options = &self.options;
+        let mut rng = self.rng(&format!("picture {camera}"), frame, time);
+        // All is drawn before any of it is used: one option does not change what another draws.
+        let mut around_one = |size: f64| (1.0 + size * rng.random_range(-1.0..=1.0)) as f32;
+        let (brightness, contrast, saturation) =
+            (around_one(options.brightness), around_one(options.contrast), around_one(options.saturation));
+        let turn = (options.hue * rng.random_range(-1.0..=1.0)) as f32;
+        let place: [f64; 2] = [rng.random(), rng.random()];
+        let reach = i64::from(options.shift_px);
+        let shift = [rng.random_range(-reach..=reach), rng.random_range(-reach..=reach)];
+        let mut picture = shifted(cropped(picture, options.crop, place), shift);
+        if (brightness, contrast, saturation, turn) != (1.0, 1.0, 1.0, 0.0) {
+            recolour(&mut picture, brightness, contrast, saturation, turn);
+        }
+        picture
+    }
+
+    /// Moves a state's gripper positions, in the dataset's units.
+    pub fn state(&self, state: &mut [f32], frame: FrameId, epoch: u64) {
+        let size = self.options.gripper_jitter_m;
+        if size > 0.0 {
+            let mut rng = self.rng("grippers", frame, epoch);
+            for dimension in &self.grippers {
+                state[*dimension] += (size * rng.random_range(-1.0..=1.0)) as f32;
+            }
+        }
+    }
+
+    /// Drops a normalised state, or adds noise to it.
+    pub fn normalized_state(&self, state: &mut [f32], frame: FrameId, epoch: u64) {
+        let mut rng = self.rng("state", frame, epoch);
+        if rng.random_bool(self.options.state_dropout) {
+            state.fill(0.0);
+        } else if self.options.state_noise > 0.0 {
+            for value in state {
+                let noise: f64 = StandardNormal.sample(&mut rng);
+                *value += (self.options.state_noise * noise) as f32;
+            }
+        }
+    }
+
+    /// Random numbers of one purpose, one frame, one time.
+    fn rng(&self, purpose: &str, frame: FrameId, time: u64) -> ChaCha8Rng {
+        let mut hash = Sha256::new();
+        for number in [self.seed, frame.dataset as u64, frame.episode_index, frame.row as u64, time] {
+            hash.update(number.to_le_bytes());
+        }
+        hash.update(purpose);
+        ChaCha8Rng::from_seed(hash.finalize().into())
+    }
+}
+
+/// Takes `1 − share` of width and height from where `place`, 0 to 1 from left to right and top to bottom, says.
+fn cropped(picture: Picture, share: f64, place: [f64; 2]) -> Picture {
+    let kept = |size: usize| (((1.0 - share) * size as f64).round() as usize).clamp(1, size);
+    let (width, height) = (kept(picture.width), kept(picture.height));
+    if (width, height) == (picture.width, picture.height) {
+        return picture;
+    }
+    let first = |place: f64, spare: usize| ((place * (spare + 1) as f64) as usize).min(spare);
+    let left = first(place[0], picture.width - width);
+    let top = first(place[1], picture.height - height);
+    let rows = picture.rgb.chunks_exact(3 * picture.width).skip(top).take(height);
+    let rgb = rows.flat_map(|row| &row[3 * left..3 * (left + width)]).copied().collect();
+    Picture { width, height, rgb }
+}
+
+/// Moves a picture right and down; what is left free repeats the edge.
+fn shifted(picture: Picture, [right, down]: [i64; 2]) -> Picture {
+    if (right, down) == (0, 0) {
+        return picture;
+    }
+    let (width, height) = (picture.width as i64, picture.height as i64);
+    let mut rgb = Vec::with_capacity(picture.rgb.len());
+    for y in 0..height {
+        let row = (y - down).clamp(0, height - 1) * width;
+        for x in 0..width {
+            let source = 3 * (row + (x - right).clamp(0, width - 1)) as usize;
+            rgb.extend_from_slice(&picture.rgb[source..source + 3]);
+        }
+    }
+    Picture { rgb, ..picture }
+}
+
+/// Brightness, then contrast, saturation and hue, each result cut to 0 … 255 as torchvision does.
+fn recolour(picture: &mut Picture, brightness: f32, contrast: f32, saturation: f32, turn: f32) {
+    let bright = |value: u8| (f32::from(value) * brightness).clamp(0.0, 255.0);
+    let pixels = picture.rgb.as_chunks::<3>().0;
+    let total: f64 = pixels.iter().map(|pixel| f64::from(grey(pixel.map(bright)))).sum();
+    let mean = (total / pixels.len() as f64) as f32;
+    for pixel in picture.rgb.as_chunks_mut::<3>().0 {
+        let blend = |value: f32, to: f32, factor: f32| (to + factor * (value - to)).clamp(0.0, 255.0);
+        let contrasted = pixel.map(|value| blend(bright(value), mean, contrast));
+        let own = grey(contrasted);
+        let saturated = contrasted.map(|value| blend(value, own, saturation));
+        *pixel = turned(saturated, turn).map(|value| value.round() as u8);
+    }
+}
+
+/// ITU-R BT.601 luma.
+fn grey([red, green, blue]: [f32; 3]) -> f32 {
+    0.299 * red + 0.587 * green + 0.114 * blue
+}
+
+/// Turns the hue, keeping the largest and the smallest of the three.
+fn turned(rgb: [f32; 3], turn: f32) -> [f32; 3] {
+    let [red, green, blue] = rgb;
+    let (largest, smallest) = (red.max(green).max(blue), red.min(green).min(blue));
+    let chroma = largest - smallest;
+    if turn == 0.0 || chroma == 0.0 {
+        return rgb;
+    }
+    let sector = if largest == red {
+        (green - blue) / chroma
+    } else if largest == green {
+        2.0 + (blue - red) / chroma
+    } else {
+        4.0 + (red - green) / chroma
+    };
+    // HSV's piecewise-linear wheel: each colour is at its largest for two sectors of six around its own.
+    let colour = |own: f32| {
+        let away = (sector + 6.0 * turn - own).rem_euclid(6.0);
+        let away = away.min(6.0 - away);
+        smallest + chroma * (2.0 - away).clamp(0.0, 1.0)
+    };
+    [colour(0.0), colour(2.0), colour(4.0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: FrameId = FrameId { dataset: 0, episode_index: 7, row: 3 };
+
+    fn picture(width: usize, height: usize) -> Picture {
+        let rgb = (0..3 * width * height).map(|i| (i * 37 % 251) as u8).collect();
+        Picture { width, height, rgb }
+    }
+
+    fn recoloured(rgb: &[u8], brightness: f32, contrast: f32, saturation: f32, turn: f32) -> Vec<u8> {
+        let mut picture = Picture { width: rgb.len() / 3, height: 1, rgb: rgb.to_vec() };
+        recolour(&mut picture, brightness, contrast, saturation, turn);
+        picture.rgb
+    }
+
+    /// Of torchvision 0.25's `adjust_*` on float pictures, rounded.
+    #[test]
+    fn colours_change_as_torchvision_changes_them() {
+        let rgb = [10, 20, 30, 200, 100, 50, 255, 0, 128];
+        let cases = [
+            ((1.5, 1.0, 1.0, 0.0), [15, 30, 45, 255, 150, 75, 255, 0, 192]),
+            ((1.0, 0.4, 1.0, 0.0), [51, 55, 59, 127, 87, 67, 149, 47, 98]),
+            ((1.0, 1.6, 1.0, 0.0), [0, 0, 1, 255, 113, 33, 255, 0, 158]),
+            ((1.0, 1.0, 0.3, 0.0), [16, 19, 22, 147, 117, 102, 140, 64, 102]),
+            ((1.0, 1.0, 1.7, 0.0), [4, 21, 38, 253, 83, 0, 255, 0, 154]),
+            ((1.0, 1.0, 1.0, 0.1), [12, 10, 30, 200, 190, 50, 255, 25, 0]),
+            ((1.0, 1.0, 1.0, -0.3), [16, 30, 10, 130, 50, 200, 0, 77, 255]),
+            ((1.2, 0.7, 1.4, 0.05), [32, 37, 56, 220, 155, 44, 250, 0, 76]),
+        ];
+        for ((brightness, contrast, saturation, turn), expected) in cases {
+            let found = recoloured(&rgb, brightness, contrast, saturation, turn);
+            assert_eq!(found, expected, "{:?}", (brightness, contrast, saturation, turn));
+        }
+    }
+
+    #[test]
+    fn crops_and_shifts_are_the_pixels_they_should_be() {
+        let picture = picture(4, 3);
+        let pixel = |picture: &Picture, x: usize, y: usize| -> [u8; 3] {
+            picture.rgb[3 * (y * picture.width + x)..][..3].try_into().unwrap()
+        };
+        let corner = cropped(picture.clone(), 0.5, [0.999, 0.0]);
+        assert_eq!((corner.width, corner.height, corner.rgb.len()), (2, 2, 12));
+        assert_eq!(pixel(&corner, 0, 0), pixel(&picture, 2, 0));
+        assert_eq!(pixel(&corner, 1, 1), pixel(&picture, 3, 1));
+        let moved = shifted(picture.clone(), [1, -2]);
+        assert_eq!(pixel(&moved, 0, 0), pixel(&picture, 0, 2));
+        assert_eq!(pixel(&moved, 3, 0), pixel(&picture, 2, 2));
+        assert_eq!(pixel(&moved, 3, 2), pixel(&picture, 2, 2));
+    }
+
+    fn everything() -> AugmentOptions {
+        AugmentOptions {
+            brightness: 0.3,
+            contrast: 0.3,
+            saturation: 0.3,
+            hue: 0.1,
+            crop: 0.2,
+            shift_px: 2,
+            gripper_jitter_m: 0.01,
+            grippers: vec!["right_gripper".to_owned()],
+            state_dropout: 0.25,
+            state_noise: 0.1,
+        }
+    }
+
+    fn augmenter(options: &AugmentOptions, seed: u64) -> Augmenter {
+        let names = ["left_arm_0", "right_gripper", "left_gripper"].map(str::to_owned);
+        Augmenter::new(options, &names, seed).unwrap()
+    }
+
+    #[test]
+    fn off_changes_nothing() {
+        let off = augmenter(&AugmentOptions::default(), 1);
+        assert!(!off.changes_pictures());
+        assert_eq!(off.variant(FRAME, 5, 4), 0);
+        assert_eq!(off.picture(picture(9, 7), FRAME, 0, 5), picture(9, 7));
+        let mut state = [0.5, -0.25, 1.0];
+        off.state(&mut state, FRAME, 5);
+        off.normalized_state(&mut state, FRAME, 5);
+        assert_eq!(state, [0.5, -0.25, 1.0]);
+    }
+
+    #[test]
+    fn the_same_frame_at_the_same_time_looks_the_same_and_any_other_does_not() {
+        let one = augmenter(&everything(), 1);
+        let base = one.picture(picture(20, 16), FRAME, 0, 5);
+        assert_eq!(base, augmenter(&everything(), 1).picture(picture(20, 16), FRAME, 0, 5));
+        let others = [
+            one.picture(picture(20, 16), FRAME, 0, 6),
+            one.picture(picture(20, 16), FRAME, 1, 5),
+            one.picture(picture(20, 16), FrameId { row: 4, ..FRAME }, 0, 5),
+            one.picture(picture(20, 16), FrameId { episode_index: 8, ..FRAME }, 0, 5),
+            augmenter(&everything(), 2).picture(picture(20, 16), FRAME, 0, 5),
+        ];
+        assert!(others.iter().all(|other| *other != base));
+        assert_eq!((base.width, base.height), (16, 13));
+    }
+
+    #[test]
+    fn variants_are_as_likely_as_each_other() {
+        let augmenter = augmenter(&everything(), 1);
+        let mut counts = [0; 4];
+        for row in 0..4000 {
+            counts[augmenter.variant(FrameId { row, ..FRAME }, 0, 4) as usize] += 1;
+        }
+        assert!(counts.iter().all(|count| (900..1100).contains(count)), "{counts:?}");
+        assert_eq!(augmenter.variant(FRAME, 3, 0), 0);
+    }
+
+    #[test]
+    fn states_move_as_far_and_are_dropped_as_often_as_asked() {
+        let augmenter = augmenter(&everything(), 1);
+        let (mut furthest, mut dropped_count, mut squares, mut noised_count) = (0.0_f32, 0, 0.0, 0);
+        for row in 0..4000 {
+            let frame = FrameId { row, ..FRAME };
+            let mut state = [0.5, 0.02, 0.02];
+            augmenter.state(&mut state, frame, 0);
+            assert_eq!((state[0], state[2]), (0.5, 0.02));
+            furthest = furthest.max((state[1] - 0.02).abs());
+            let mut normalized = [1.0; 3];
+            augmenter.normalized_state(&mut normalized, frame, 0);
+            if normalized == [0.0; 3] {
+                dropped_count += 1;
+            } else {
+                noised_count += 3;
+                squares += normalized.iter().map(|x| (x - 1.0) * (x - 1.0)).sum::<f32>();
+            }
+        }
+        assert!((0.0099..=0.010_001).contains(&furthest), "{furthest}");
+        assert!((900..1100).contains(&dropped_count), "{dropped_count}");
+        let deviation = (squares / noised_count as f32).sqrt();
+        assert!((deviation - 0.1).abs() < 0.005, "{deviation}");
+    }
+
+    #[test]
+    fn options_that_make_no_sense_are_refused_by_name() {
+        let cases = [
+            (AugmentOptions { hue: 0.6, ..everything() }, "augment.hue"),
+            (AugmentOptions { crop: 1.0, ..everything() }, "augment.crop"),
+            (AugmentOptions { state_noise: f64::NAN, ..everything() }, "augment.state_noise"),
+            (AugmentOptions { grippers: Vec::new(), ..everything() }, "augment.grippers"),
+            (AugmentOptions { grippers: vec!["right_griper".to_owned()], ..everything() }, "right_gripper"),
+        ];
+        let names = ["right_gripper".to_owned()];
+        for (options, complaint) in cases {
+            let error = Augmenter::new(&options, &names, 0).unwrap_err().to_string();
+            assert!(error.contains(complaint), "{error}");
+        }
+        assert!(toml::from_str::<AugmentOptions>("brightnes = 0.1").is_err());
+    }
+}
