@@ -1,7 +1,8 @@
 //! What the user decides of a training: TOML files laid over the commented default, then flags.
 
 use crate::Error;
-use crate::data::DataOptions;
+use crate::data::{AugmentOptions, DataOptions, LoaderOptions};
+use crate::frozen::CacheOptions;
 use crate::train::schedule::ScheduleKind;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 pub const DEFAULT: &str = include_str!("../config/default.toml");
 
 /// Tables with keys that the default cannot show; their own types refuse what they do not know.
-const OPEN_TABLES: [&str; 2] = ["data", "augment"];
+const OPEN_TABLES: [&str; 1] = ["data"];
 
 /// `[run]`
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -170,6 +171,12 @@ pub struct TrainConfig {
     pub policy: PolicyOptions,
     /// Episodes and their numbers.
     pub data: DataOptions,
+    /// What is changed of samples at random.
+    pub augment: AugmentOptions,
+    /// How pictures are decoded.
+    pub loader: LoaderOptions,
+    /// What is kept of frames that a frozen VLM has seen.
+    pub cache: CacheOptions,
     /// The loss.
     pub loss: LossOptions,
     /// The optimiser.
@@ -356,6 +363,9 @@ mod tests {
     fn the_default_parses_and_explains_every_key() {
         let config = parse("").unwrap();
         assert_eq!(config.data, DataOptions::default());
+        assert_eq!(config.augment, AugmentOptions::default());
+        assert_eq!(config.loader, LoaderOptions::default());
+        assert_eq!(config.cache, CacheOptions::default());
         let lines: Vec<&str> = DEFAULT.lines().collect();
         for pair in lines.windows(2) {
             let sets_a_key = pair[1].contains(" = ") && !pair[1].starts_with('#');

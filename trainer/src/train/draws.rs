@@ -9,40 +9,51 @@ pub struct DrawStream {
     order: Order,
     epoch: u64,
     draws: Vec<Draw>,
-    position: usize,
+    next: usize,
 }
 
 impl DrawStream {
-    /// Stands before the `position`-th draw of an epoch.
+    /// From a place on.
     ///
     /// # Errors
     /// If an epoch has no draws at all.
-    pub fn new(order: Order, epoch: u64, position: u64) -> Result<Self, Error> {
-        let draws = order.epoch(epoch);
+    pub fn new(order: Order, from: Place) -> Result<Self, Error> {
+        let draws = order.epoch(from.epoch);
         if draws.is_empty() {
             return Err(Error::Usage("no training frame is left by the filters of [data]".to_owned()));
         }
-        Ok(Self { order, epoch, draws, position: position as usize })
+        Ok(Self { order, epoch: from.epoch, draws, next: from.draw_count as usize })
     }
+}
 
-    /// The next draws.
-    pub fn take(&mut self, count: usize) -> Vec<Draw> {
-        let mut taken = Vec::with_capacity(count);
-        while taken.len() < count {
-            if self.position >= self.draws.len() {
-                self.epoch += 1;
-                self.draws = self.order.epoch(self.epoch);
-                self.position = 0;
-            }
-            let end = self.draws.len().min(self.position + count - taken.len());
-            taken.extend_from_slice(&self.draws[self.position..end]);
-            self.position = end;
+impl Iterator for DrawStream {
+    type Item = Draw;
+
+    fn next(&mut self) -> Option<Draw> {
+        if self.next >= self.draws.len() {
+            self.epoch += 1;
+            self.draws = self.order.epoch(self.epoch);
+            self.next = 0;
         }
-        taken
+        let draw = self.draws.get(self.next).copied();
+        self.next += 1;
+        draw
     }
+}
 
-    /// The epoch, and how many of its draws are taken.
-    pub fn position(&self) -> (u64, u64) {
-        (self.epoch, self.position as u64)
+/// How far a run has come in the stream: what is decoded ahead of it does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The epoch.
+    pub epoch: u64,
+    /// Draws of it that were trained on.
+    pub draw_count: u64,
+}
+
+impl Place {
+    /// After one more draw.
+    pub fn after(self, draw: &Draw) -> Self {
+        let draw_count = if draw.epoch == self.epoch { self.draw_count + 1 } else { 1 };
+        Self { epoch: draw.epoch, draw_count }
     }
 }

@@ -1,85 +1,274 @@
-//! From draws to what the model is shown.
+//! From samples to what the model is shown: augmented, resized, or remembered.
 
 use crate::Error;
-use crate::data::{Draw, Picture, Sample};
+use crate::data::{Augmenter, Draw, FrameId, Loader, Picture, Sample};
+use crate::frozen::{CacheKey, CacheMode, EntryShape, FrameKey, FrozenCache};
 use crate::train::learner::{Learner, Seen, Shown};
 use crate::train::setup::Setup;
-use sinew_dataset::FrameReader;
-use std::collections::HashMap;
+use candle_core::Tensor;
+use rayon::prelude::*;
+use sinew_models::contract::hash_file;
+use sinew_models::smolvla::LayerCache;
+use std::path::Path;
+use std::sync::Arc;
 
-/// Reads the frames of draws.
+/// The variant that stands for a picture as it is, where training shows changed ones.
+const UNCHANGED: u32 = u32::MAX;
+
+/// Whether samples are shown as training or as validation sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Changed at random, if the configuration says so.
+    Training,
+    /// As they are.
+    Validation,
+}
+
+/// Reads samples and shows them.
+#[derive(Debug)]
 pub struct FrameSource<'a> {
     setup: &'a Setup,
-    readers: HashMap<(usize, u64, usize), FrameReader>,
+    augmenter: Augmenter,
+    cache: Option<Arc<FrozenCache>>,
 }
 
 impl<'a> FrameSource<'a> {
-    /// Over the training's data.
-    pub fn new(setup: &'a Setup) -> Self {
-        Self { setup, readers: HashMap::new() }
-    }
-
-    /// Numbers and pictures of draws.
+    /// For a run in `folder`.
     ///
     /// # Errors
-    /// If a row or a picture cannot be read.
-    pub fn samples(&mut self, draws: &[Draw]) -> Result<Vec<Sample>, Error> {
-        draws.iter().map(|draw| self.sample(draw)).collect()
+    /// If the augmentation or the cache asked for cannot be had.
+    pub fn new(setup: &'a Setup, learner: &Learner<'_>, folder: &Path) -> Result<Self, Error> {
+        let names: Vec<String> = setup.corpus.state_names().into_iter().map(str::to_owned).collect();
+        let augmenter = Augmenter::new(&setup.config.augment, &names, setup.config.run.seed)?;
+        let cache = open_cache(setup, learner, folder)?.map(Arc::new);
+        Ok(Self { setup, augmenter, cache })
     }
 
-    fn sample(&mut self, draw: &Draw) -> Result<Sample, Error> {
-        let example = self.setup.corpus.example(draw.frame)?;
-        let mut pictures = Vec::new();
-        for place in self.setup.slots.iter().flatten() {
-            pictures.push(self.picture(draw, *place)?);
-        }
-        Ok(Sample { draw: *draw, example, pictures })
-    }
-
-    fn picture(&mut self, draw: &Draw, camera: usize) -> Result<Picture, Error> {
-        let frame = draw.frame;
-        let key = (frame.dataset, frame.episode_index, camera);
-        if !self.readers.contains_key(&key) {
-            if self.readers.len() > 16 {
-                self.readers.clear();
-            }
-            let dataset = self.setup.corpus.dataset(frame.dataset);
-            let name = &self.setup.corpus.cameras()[camera].names[frame.dataset];
-            let reader = dataset.episode(frame.episode_index)?.frames(name)?;
-            self.readers.insert(key, reader);
-        }
-        let Some(reader) = self.readers.get_mut(&key) else { unreachable!() };
-        let frame = reader.frame_at(frame.row)?;
-        Ok(Picture { width: frame.width as usize, height: frame.height as usize, rgb: frame.rgb })
+    /// Starts reading draws, ahead of their use.
+    ///
+    /// # Errors
+    /// If the system refuses a thread.
+    pub fn read<D: Iterator<Item = Draw>>(&self, draws: D, purpose: Purpose) -> Result<Loader<D>, Error> {
+        let cameras = self.setup.slots.iter().flatten().copied().collect();
+        let (cache, augmenter) = (self.cache.clone(), self.augmenter.clone());
+        let variants = self.setup.config.cache.variants;
+        let needs_pictures = move |draw: &Draw| {
+            let variant = variant(&augmenter, draw, variants, purpose);
+            cache.as_ref().is_none_or(|cache| !cache.contains(FrameKey { frame: draw.frame, variant }))
+        };
+        Loader::start(self.setup.corpus.clone(), cameras, draws, self.setup.config.loader, needs_pictures)
     }
 
     /// Samples as the model takes them.
     ///
     /// # Errors
-    /// If a number or a picture is of no use.
-    pub fn show(&mut self, _learner: &Learner<'_>, samples: &[Sample]) -> Result<Vec<Shown>, Error> {
-        samples.iter().map(|sample| self.shown(sample)).collect()
+    /// If a number or a picture is of no use, or the cache cannot be read.
+    pub fn show(
+        &self,
+        learner: &Learner<'_>,
+        samples: &[Sample],
+        purpose: Purpose,
+    ) -> Result<Vec<Shown>, Error> {
+        samples.iter().map(|sample| self.show_one(learner, sample, purpose)).collect()
     }
 
-    /// Draws as the model takes them, without augmentation.
-    ///
-    /// # Errors
-    /// If a row or a picture cannot be read.
-    pub fn show_plain(&mut self, learner: &Learner<'_>, draws: &[Draw]) -> Result<Vec<Shown>, Error> {
-        let samples = self.samples(draws)?;
-        self.show(learner, &samples)
-    }
-
-    fn shown(&self, sample: &Sample) -> Result<Shown, Error> {
-        let preparer = &self.setup.preparer;
-        let mut pictures = sample.pictures.iter();
-        let size = self.setup.model.vision.image_size;
-        let slot = |slot: &Option<usize>| match (slot, pictures.next()) {
-            (Some(_), Some(picture)) => preparer.pixels(picture),
-            // What LeRobot shows for an absent camera; the mask keeps it from mattering.
-            _ => Ok(vec![-1.0; 3 * size * size]),
+    fn show_one(&self, learner: &Learner<'_>, sample: &Sample, purpose: Purpose) -> Result<Shown, Error> {
+        let Draw { frame, epoch, .. } = sample.draw;
+        let numbers = match purpose {
+            Purpose::Validation => self.setup.preparer.prepare(sample)?,
+            Purpose::Training => {
+                let mut changed = Sample { pictures: Vec::new(), ..sample.clone() };
+                self.augmenter.state(&mut changed.example.state, frame, epoch);
+                let mut numbers = self.setup.preparer.prepare(&changed)?;
+                let width = sample.example.state.len();
+                self.augmenter.normalized_state(&mut numbers.state[..width], frame, epoch);
+                numbers
+            }
         };
-        let pixels = self.setup.slots.iter().map(slot).collect::<Result<_, Error>>()?;
-        Ok(Shown { numbers: preparer.prepare(sample)?, seen: Seen::Pixels(pixels) })
+        let mut shown = Shown { numbers, seen: Seen::Pixels(Vec::new()) };
+        shown.seen = match &self.cache {
+            None => Seen::Pixels(self.pixels(sample, epoch, purpose)?),
+            Some(cache) => self.remembered(cache, learner, sample, &shown, purpose)?,
+        };
+        Ok(shown)
     }
+
+    /// What the cache has of the frame, or what is computed now and kept.
+    fn remembered(
+        &self,
+        cache: &FrozenCache,
+        learner: &Learner<'_>,
+        sample: &Sample,
+        shown: &Shown,
+        purpose: Purpose,
+    ) -> Result<Seen, Error> {
+        let variant = variant(&self.augmenter, &sample.draw, self.setup.config.cache.variants, purpose);
+        let key = FrameKey { frame: sample.draw.frame, variant };
+        let keeps_prefix = self.setup.config.cache.mode == CacheMode::Prefix;
+        let tensors = match cache.get(key, &self.setup.device)? {
+            Some(tensors) => tensors,
+            None => {
+                let pixels = self.pixels(sample, u64::from(variant), purpose)?;
+                let mut tensors =
+                    pixels.iter().map(|pixels| learner.vision(pixels)).collect::<Result<Vec<_>, _>>()?;
+                if keeps_prefix {
+                    let layers = learner.context(&tensors, &shown.numbers)?;
+                    tensors = layers.into_iter().flat_map(|layer| [layer.key, layer.value]).collect();
+                }
+                cache.put(key, &tensors)?;
+                tensors
+            }
+        };
+        Ok(if keeps_prefix { Seen::Context(pair_up(&tensors)) } else { Seen::Tokens(tensors) })
+    }
+
+    /// The vision tower's input of each camera slot. `time` is what a change of the picture depends on, besides the
+    /// frame.
+    fn pixels(&self, sample: &Sample, time: u64, purpose: Purpose) -> Result<Vec<Vec<f32>>, Error> {
+        let frame = sample.draw.frame;
+        let decoded;
+        let pictures = if sample.pictures.is_empty() {
+            decoded = self.decode(frame)?;
+            &decoded
+        } else {
+            &sample.pictures
+        };
+        let changes = purpose == Purpose::Training && self.augmenter.changes_pictures();
+        let mut shown: Vec<Vec<f32>> = pictures
+            .par_iter()
+            .enumerate()
+            .map(|(camera, picture)| {
+                if changes {
+                    let picture = self.augmenter.picture(picture.clone(), frame, camera, time);
+                    self.setup.preparer.pixels(&picture)
+                } else {
+                    self.setup.preparer.pixels(picture)
+                }
+            })
+            .collect::<Result<_, Error>>()?;
+        // What LeRobot shows for an absent camera; the mask keeps it from mattering.
+        let blank_count = self.setup.slots.iter().filter(|slot| slot.is_none()).count();
+        let size = self.setup.model.vision.image_size;
+        shown.extend(std::iter::repeat_n(vec![-1.0; 3 * size * size], blank_count));
+        Ok(shown)
+    }
+
+    /// A frame's pictures, when the cache turned out not to have it after all.
+    fn decode(&self, frame: FrameId) -> Result<Vec<Picture>, Error> {
+        let corpus = &self.setup.corpus;
+        let episode = corpus.dataset(frame.dataset).episode(frame.episode_index)?;
+        let picture = |place: &usize| {
+            let decoded =
+                episode.frames(&corpus.cameras()[*place].names[frame.dataset])?.frame_at(frame.row)?;
+            Ok(Picture { width: decoded.width as usize, height: decoded.height as usize, rgb: decoded.rgb })
+        };
+        self.setup.slots.iter().flatten().map(picture).collect()
+    }
+
+    /// What the cache was good for, in words; nothing if there is none.
+    pub fn cache_report(&self) -> Option<String> {
+        let usage = self.cache.as_ref()?.usage();
+        Some(format!(
+            "cache: {} frames in {} MB, {} found, {} computed, {} not stored, {} damaged",
+            usage.entry_count,
+            usage.byte_count / 1_000_000,
+            usage.hit_count,
+            usage.miss_count,
+            usage.refused_count,
+            usage.damaged_count
+        ))
+    }
+}
+
+/// Which picture of a frame a draw shows.
+fn variant(augmenter: &Augmenter, draw: &Draw, variants: u32, purpose: Purpose) -> u32 {
+    match purpose {
+        Purpose::Validation if augmenter.changes_pictures() => UNCHANGED,
+        _ => augmenter.variant(draw.frame, draw.epoch, variants),
+    }
+}
+
+fn pair_up(tensors: &[Tensor]) -> Vec<LayerCache<Tensor>> {
+    let pairs = tensors.chunks_exact(2);
+    pairs.map(|pair| LayerCache { key: pair[0].clone(), value: pair[1].clone() }).collect()
+}
+
+/// The cache of everything that the frozen part depends on.
+fn open_cache(setup: &Setup, learner: &Learner<'_>, folder: &Path) -> Result<Option<FrozenCache>, Error> {
+    let options = &setup.config.cache;
+    let model = &setup.model;
+    let (is_frozen, shape) = match options.mode {
+        CacheMode::Off => return Ok(None),
+        CacheMode::Vision => (
+            learner.vision_is_frozen(),
+            EntryShape {
+                tensor_count: setup.slots.len(),
+                rows: model.image_token_count(),
+                width: model.text.hidden_size,
+            },
+        ),
+        CacheMode::Prefix => (
+            learner.context_is_frozen(),
+            EntryShape {
+                tensor_count: 2 * model.layer_count(),
+                rows: learner.context_token_count(setup.base.policy.tokenizer_max_length),
+                width: model.heads().key_value_width(),
+            },
+        ),
+    };
+    if !is_frozen {
+        return Err(sinew_models::Error::Config {
+            key: "cache.mode".to_owned(),
+            found: "a cache of what is trained".to_owned(),
+            expected: "\"off\", or a frozen VLM (policy.train_expert_only, no adapters in its text layers)"
+                .to_owned(),
+        }
+        .into());
+    }
+    let place =
+        if options.folder.as_os_str().is_empty() { folder.join("cache") } else { options.folder.clone() };
+    let limit = options.limit_mb.saturating_mul(1_000_000);
+    Ok(Some(FrozenCache::open(&place, &cache_key(setup)?, shape, options.dtype, limit)?))
+}
+
+/// Weights, sizes, words, pictures: whatever changes an entry. Of a dataset's files it is their sizes that are looked
+/// at, as reading all videos would take longer than the cache saves.
+fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
+    let config = &setup.config;
+    let names: Vec<&str> =
+        setup.base.weights.names().filter(|name| name.starts_with("model.vlm_with_expert.vlm.")).collect();
+    let json = |error| sinew_models::Error::file(&setup.base.folder, error);
+    let model = serde_json::to_vec(&setup.model).map_err(json)?;
+    let augment = serde_json::to_vec(&config.augment).map_err(json)?;
+    let mut key = CacheKey::new()
+        .with("mode", format!("{:?} {:?}", config.cache.mode, config.run.dtype).as_bytes())
+        .with("model", &model)
+        .with("tokenizer", hash_file(&setup.base.tokenizer)?.sha256.as_bytes())
+        .with("augment", &augment)
+        .with("seed", &config.run.seed.to_le_bytes())
+        .with("slots", format!("{:?} {:?}", setup.slots, setup.corpus.cameras()).as_bytes());
+    for place in 0..setup.corpus.dataset_count() {
+        let root = setup.corpus.dataset(place).root().to_owned();
+        key = key.with("dataset", format!("{:?}", file_sizes(&root)?).as_bytes());
+    }
+    key.with_weights(&setup.base.weights, names)
+}
+
+/// Every file under a folder with its size, in order.
+fn file_sizes(folder: &Path) -> Result<Vec<(std::path::PathBuf, u64)>, Error> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
+            let path = entry.map_err(Error::io(&folder))?.path();
+            let metadata = std::fs::metadata(&path).map_err(Error::io(&path))?;
+            if metadata.is_dir() {
+                folders.push(path);
+            } else {
+                found.push((path, metadata.len()));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
 }

@@ -8,6 +8,7 @@ use crate::train::noising::Noised;
 use crate::train::params::{Params, Selection};
 use crate::train::prepare::Prepared;
 use candle_core::Tensor;
+use sinew_models::masks::PrefixLayout;
 use sinew_models::preprocess::Instruction;
 use sinew_models::smolvla::LayerCache;
 use sinew_models::weights::Weights;
@@ -70,6 +71,13 @@ impl<'a> Learner<'a> {
     pub fn context_is_frozen(&self) -> bool {
         let adapts_text = |lora: crate::train::lora::Lora| lora.target == crate::config::LoraTarget::Text;
         self.selection.freezing.vlm_is_frozen() && !self.selection.lora.is_some_and(adapts_text)
+    }
+
+    /// Tokens of images and language together, for instructions padded to `max_token_count`.
+    pub fn context_token_count(&self, max_token_count: usize) -> usize {
+        let layout =
+            PrefixLayout::new(self.selection.model, &self.camera_valid, &vec![true; max_token_count]);
+        layout.context_token_count()
     }
 
     /// Whether no gradient passes through the vision tower and the connector.

@@ -7,8 +7,8 @@ use crate::checkpoint::training_state::{Progress, TrainingState, restore};
 use crate::config::TrainConfig;
 use crate::data::{Draw, Order, Sample};
 use crate::train::average::Average;
-use crate::train::draws::DrawStream;
-use crate::train::frames::FrameSource;
+use crate::train::draws::{DrawStream, Place};
+use crate::train::frames::{FrameSource, Purpose};
 use crate::train::learner::{Learner, Shown};
 use crate::train::metrics::Metrics;
 use crate::train::noising::{Draws, Noised, error_weights};
@@ -115,15 +115,16 @@ impl<'a> Run<'a> {
         let config = &self.setup.config;
         let mut metrics = Metrics::open(self.folder, self.progress.step)?;
         let order = Order::new(&self.setup.corpus, &config.data, config.run.seed)?;
-        let mut draws = DrawStream::new(order, self.progress.epoch, self.progress.epoch_position)?;
-        let mut frames = FrameSource::new(self.setup);
+        let mut place = Place { epoch: self.progress.epoch, draw_count: self.progress.epoch_position };
+        let frames = FrameSource::new(self.setup, &self.learner, self.folder)?;
+        let mut samples = frames.read(DrawStream::new(order, place)?, Purpose::Training)?;
         let display = Display::new(config.run.steps, self.progress.step);
         let mut window = Window::new(self.setup);
         while self.progress.step < config.run.steps && !stop.load(Ordering::Relaxed) {
-            let batch = draws.take(config.run.batch_size);
-            let samples = frames.samples(&batch)?;
-            let taken = self.step(&samples, &mut frames)?;
-            (self.progress.epoch, self.progress.epoch_position) = draws.position();
+            let batch = samples.by_ref().take(config.run.batch_size).collect::<Result<Vec<_>, _>>()?;
+            let taken = self.step(&batch, &frames)?;
+            place = batch.iter().fold(place, |place, sample| place.after(&sample.draw));
+            (self.progress.epoch, self.progress.epoch_position) = (place.epoch, place.draw_count);
             window.add(&taken, batch.len());
             let step = self.progress.step;
             display.show(step, &taken);
@@ -132,7 +133,7 @@ impl<'a> Run<'a> {
             }
             let validates = config.validation.every > 0 && step.is_multiple_of(config.validation.every);
             if validates || (config.validation.every > 0 && step == config.run.steps) {
-                self.validate(&mut metrics, &mut frames, &display)?;
+                self.validate(&mut metrics, &frames, &display)?;
             }
             if step.is_multiple_of(config.checkpoints.every) {
                 self.save()?;
@@ -140,14 +141,17 @@ impl<'a> Run<'a> {
         }
         self.save()?;
         display.finish();
+        if let Some(report) = frames.cache_report() {
+            tracing::info!("{report}");
+        }
         self.outcome()
     }
 
     /// One optimiser step.
-    fn step(&mut self, samples: &[Sample], frames: &mut FrameSource<'_>) -> Result<StepReport, Error> {
+    fn step(&mut self, samples: &[Sample], frames: &FrameSource<'_>) -> Result<StepReport, Error> {
         let setup = self.setup;
         let learning_rate = setup.schedule().rate(self.progress.step);
-        let shown = frames.show(&self.learner, samples)?;
+        let shown = frames.show(&self.learner, samples, Purpose::Training)?;
         let draws: Vec<Draws> = shown
             .iter()
             .zip(self.progress.sample_count..)
@@ -222,7 +226,7 @@ impl<'a> Run<'a> {
     fn validate(
         &mut self,
         metrics: &mut Metrics,
-        frames: &mut FrameSource<'_>,
+        frames: &FrameSource<'_>,
         display: &Display,
     ) -> Result<(), Error> {
         let config = &self.setup.config;
@@ -234,11 +238,15 @@ impl<'a> Run<'a> {
         let mean = self.setup.mean_action()?;
         let mut validation = Validation::new(names, self.setup.preparer.action(), mean);
         self.learner.use_values(&self.policy_values())?;
-        for (part, chosen) in chosen.chunks(config.run.batch_size).enumerate() {
-            let draws: Vec<Draw> =
-                chosen.iter().map(|frame| Draw { frame: *frame, epoch: 0, weight: 1.0 }).collect();
-            let shown = frames.show_plain(&self.learner, &draws)?;
-            validation.add(&self.learner, &shown, part * config.run.batch_size)?;
+        let draws = chosen.into_iter().map(|frame| Draw { frame, epoch: 0, weight: 1.0 });
+        let mut samples = frames.read(draws, Purpose::Validation)?;
+        for first in (0..).step_by(config.run.batch_size) {
+            let part = samples.by_ref().take(config.run.batch_size).collect::<Result<Vec<_>, _>>()?;
+            if part.is_empty() {
+                break;
+            }
+            let shown = frames.show(&self.learner, &part, Purpose::Validation)?;
+            validation.add(&self.learner, &shown, first)?;
         }
         let report = validation.report();
         metrics.record("validation", self.progress.step, &report)?;

@@ -18,6 +18,7 @@ use sinew_models::contract::{Dimension, Vector, hash_file};
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
 use sinew_models::unit::Unit;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Placeholders for absent cameras, which LeRobot adds to a policy's features by itself.
 const EMPTY_CAMERA: &str = "observation.images.empty_camera_";
@@ -32,7 +33,7 @@ pub struct Setup {
     /// The model that is trained: the base's, but for chunk length and width of the state.
     pub model: ModelConfig,
     /// The episodes.
-    pub corpus: Corpus,
+    pub corpus: Arc<Corpus>,
     /// Of the training frames, harmless for dimensions that hardly vary.
     pub statistics: Statistics,
     /// Samples to the model's numbers.
@@ -56,11 +57,12 @@ impl Setup {
         let tokenizer = Some(config.policy.tokenizer.as_path()).filter(|path| !path.as_os_str().is_empty());
         let base = Checkpoint::open(folder, tokenizer)?;
         let model = model(&config, &base)?;
-        let corpus = Corpus::open(&config.data, model.chunk_size)?;
+        let corpus = Arc::new(Corpus::open(&config.data, model.chunk_size)?);
         check_width("state", corpus.state_names().len(), model.max_state_dim)?;
         check_width("action", corpus.action_names().len(), model.max_action_dim)?;
         let slots = camera_slots(&base, &corpus)?;
-        let (statistics, near_constant) = Statistics::of(&corpus)?.floored(config.data.std_floor);
+        let exact = Statistics::of(&corpus)?;
+        let (statistics, near_constant) = exact.floored(config.data.std_floor);
         for dimension in &near_constant {
             tracing::warn!(
                 "{} `{}` hardly varies ({} {:e}): centred, not scaled",
@@ -73,7 +75,7 @@ impl Setup {
         let preparer = preparer(&config, &base, &model, &statistics)?;
         let weights = &config.data.weights;
         let dimension_weights =
-            dimension_weights(weights, corpus.action_names(), &statistics.action, config.data.std_floor)?;
+            dimension_weights(weights, corpus.action_names(), &exact.action, config.data.std_floor)?;
         Ok(Self { config, base, model, corpus, statistics, preparer, slots, dimension_weights, device })
     }
 

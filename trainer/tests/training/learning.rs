@@ -35,3 +35,56 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         assert!(!bench.output("run").exists(), "{more}");
     }
 }
+
+#[test]
+fn what_the_cache_remembers_is_what_would_have_been_computed() {
+    let bench = Bench::new();
+    // Two epochs of a few frames, so that the second is remembered; augmented, so that variants are told apart.
+    let few = "run.steps = 24\naugment.brightness = 0.3\naugment.shift_px = 4\ncache.variants = 1\n\
+        data.validation_fraction = 0.7\nvalidation.every = 12\nvalidation.frames = 4\n\
+        data.sub_episode = { length = 24 }\n";
+    bench.train("exact", &format!("{few}cache.mode = \"vision\"\n")).unwrap();
+    bench.train("prefix", &format!("{few}cache.mode = \"prefix\"\n")).unwrap();
+    bench
+        .train(
+            "again",
+            &format!(
+                "{few}cache.mode = \"prefix\"\ncache.folder = {:?}\n",
+                bench.output("prefix").join("cache")
+            ),
+        )
+        .unwrap();
+    // Without room every frame is computed each time it comes.
+    bench.train("none", &format!("{few}cache.mode = \"prefix\"\ncache.limit_mb = 0\n")).unwrap();
+    let losses =
+        |name: &str| -> Vec<f64> { bench.losses(name).values().map(|bits| f64::from_bits(*bits)).collect() };
+    let expected = losses("none");
+    assert_eq!(expected.len(), 24);
+    for name in ["exact", "prefix", "again"] {
+        for (found, expected) in losses(name).iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-5 * expected, "{name}: {found}, {expected}");
+        }
+    }
+}
+
+#[test]
+fn what_is_trained_cannot_be_cached() {
+    let bench = Bench::new();
+    for (mode, thaw) in [
+        ("vision", "policy.train_expert_only = false\n"),
+        ("prefix", "policy.lora.rank = 2\npolicy.lora.target = \"text\"\n"),
+    ] {
+        let error = bench.train(mode, &format!("{thaw}cache.mode = \"{mode}\"\n")).unwrap_err().to_string();
+        assert!(error.contains("cache.mode") && error.contains("frozen"), "{error}");
+    }
+}
+
+#[test]
+fn augmentation_changes_what_is_learned_and_nothing_else() {
+    let bench = Bench::new();
+    bench.train("plain", "").unwrap();
+    bench.train("changed", "augment.brightness = 0.5\naugment.state_noise = 0.5\n").unwrap();
+    bench.train("same", "augment.brightness = 0.5\naugment.state_noise = 0.5\n").unwrap();
+    assert_ne!(bench.losses("plain"), bench.losses("changed"));
+    assert_eq!(bench.losses("same"), bench.losses("changed"));
+}
