@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark stops at the first surprise")]
 
 use sinew_trainer::data::{Corpus, DataOptions, Loader, LoaderOptions, Order};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
@@ -59,7 +59,7 @@ fn main() {
     }
 }
 
-fn sinew(dataset: &PathBuf, worker_count: usize) -> f64 {
+fn sinew(dataset: &Path, worker_count: usize) -> f64 {
     let mut options = DataOptions::of(dataset.to_str().unwrap());
     options.validation_fraction = 0.0;
     let corpus = Arc::new(Corpus::open(&options, 50).unwrap());
