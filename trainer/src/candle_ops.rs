@@ -2,7 +2,7 @@
 //!
 //! Where a gradient is wanted, and on devices, every kernel is composed of operations that candle differentiates:
 //! candle's fused softmax, norms and rotary embedding return no gradient and no error, so they are not used. What
-//! is frozen and in memory goes through [`kernels`] of our own.
+//! is frozen and in memory goes through kernels of our own.
 
 mod kernels;
 

@@ -2,13 +2,13 @@
 
 use super::print;
 use crate::Error;
-use crate::export::GraphDtype;
 use crate::export::bundle::{self, Request};
 use crate::export::engine::Engine;
+use crate::export::{GraphDtype, layout};
 use clap::{Args, ValueEnum};
 use sinew_models::checkpoint::Checkpoint;
 use sinew_models::contract::{Manifest, Mode, Vector};
-use sinew_models::embodiment::{Embodiment, Layout};
+use sinew_models::embodiment::Embodiment;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,8 @@ impl Export {
             checkpoint.processors.replace_statistics(stats)?;
         }
         let embodiment = Embodiment::named(&self.robot)?;
-        let layout = self.layout(&embodiment, &checkpoint)?;
+        let (state_dim, action_dim) = (checkpoint.policy.state_dim()?, checkpoint.policy.action_dim()?);
+        let layout = layout::resolve(&embodiment, self.layout.as_deref(), state_dim, action_dim)?;
         let cameras: BTreeMap<String, String> = self.cameras.iter().cloned().collect();
         let request = Request {
             checkpoint: &checkpoint,
@@ -107,31 +108,6 @@ impl Export {
             print(&text)?;
         }
         Ok(())
-    }
-
-    fn layout(&self, embodiment: &Embodiment, checkpoint: &Checkpoint) -> Result<Layout, Error> {
-        if let Some(name) = &self.layout {
-            let path = Path::new(name);
-            let is_file = path.extension().is_some_and(|extension| extension == "toml");
-            return Ok(if is_file {
-                embodiment.open_layout(path)?
-            } else {
-                embodiment.layout(name)?.clone()
-            });
-        }
-        let (state, action) = (checkpoint.policy.state_dim()?, checkpoint.policy.action_dim()?);
-        let fits = |layout: &&Layout| (layout.state.len(), layout.action.len()) == (state, action);
-        let fitting: Vec<&Layout> = embodiment.layouts.iter().filter(fits).collect();
-        if let [only] = fitting[..] {
-            return Ok(only.clone());
-        }
-        let names: Vec<&str> = fitting.iter().map(|layout| layout.name.as_str()).collect();
-        Err(Error::Usage(format!(
-            "a state of {state} and an action of {action} numbers fit {} layouts of robot `{}`{}: say what they are with --layout",
-            names.len(),
-            embodiment.name,
-            if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) },
-        )))
     }
 }
 

@@ -49,6 +49,9 @@ impl Train {
         if let Some(best) = &outcome.best {
             tracing::info!("best: {}", best.display());
         }
+        if let Some(bundle) = &outcome.bundle {
+            tracing::info!("bundle: {}", bundle.display());
+        }
         Ok(())
     }
 }

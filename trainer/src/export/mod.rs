@@ -25,6 +25,7 @@ pub mod engine;
 mod graph;
 mod graph_ops;
 pub mod graphs;
+pub mod layout;
 pub mod onnx;
 pub mod parity;
 mod write;

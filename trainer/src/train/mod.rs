@@ -5,6 +5,7 @@ pub mod draws;
 pub mod forward;
 pub mod frames;
 pub mod freeze;
+pub mod handover;
 pub mod learner;
 pub mod lora;
 pub mod metrics;

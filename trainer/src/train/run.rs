@@ -9,6 +9,7 @@ use crate::data::{Draw, Order, Sample};
 use crate::train::average::Average;
 use crate::train::draws::{DrawStream, Place};
 use crate::train::frames::{FrameSource, Purpose};
+use crate::train::handover::Handover;
 use crate::train::learner::{Learner, Shown};
 use crate::train::metrics::Metrics;
 use crate::train::noising::{Draws, Noised, error_weights};
@@ -31,6 +32,8 @@ pub struct Outcome {
     pub last: PathBuf,
     /// The best one, if anything was validated.
     pub best: Option<PathBuf>,
+    /// The bundle, if one was asked for and the run was not stopped.
+    pub bundle: Option<PathBuf>,
 }
 
 /// Trains until the last step, or until `stop` is set; then too a checkpoint is written. With `resume` the run in the
@@ -45,6 +48,7 @@ pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool
         return Err(Error::Exists { path: folder });
     }
     let setup = Setup::new(config)?;
+    let handover = Handover::prepare(&setup)?;
     let store = Store::open(&folder, setup.config.checkpoints.keep_last)?;
     let last = if resume { store.last() } else { None };
     let mut run = Run::new(&setup, store, &folder)?;
@@ -52,7 +56,12 @@ pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool
         run.restore(last)?;
     }
     crate::train::record::write(&folder, &setup, command)?;
-    run.go(stop)
+    let mut outcome = run.go(stop)?;
+    if let Some(handover) = handover.filter(|_| !outcome.was_stopped) {
+        let checkpoint = outcome.best.as_ref().unwrap_or(&outcome.last);
+        outcome.bundle = Some(handover.write(checkpoint, &folder, command)?);
+    }
+    Ok(outcome)
 }
 
 /// A training in progress.
@@ -307,6 +316,7 @@ impl<'a> Run<'a> {
             was_stopped: self.progress.step < self.setup.config.run.steps,
             last,
             best: self.store.best(),
+            bundle: None,
         })
     }
 }

@@ -5,3 +5,6 @@ mod files;
 mod operations;
 mod shapes;
 mod support;
+
+#[path = "../common/library.rs"]
+mod library;

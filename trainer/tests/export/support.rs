@@ -1,5 +1,6 @@
 //! Weights from a map, sessions of ONNX Runtime, and recorded tensors.
 
+use crate::library::onnxruntime_library;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::{DynValue, Tensor as OrtTensor};
@@ -24,26 +25,9 @@ pub(crate) fn python() -> PathBuf {
     python
 }
 
-fn runtime_library() -> PathBuf {
-    if let Some(path) = std::env::var_os("ORT_DYLIB_PATH") {
-        return PathBuf::from(path);
-    }
-    let children = |folder: &Path| -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(folder).into_iter().flatten();
-        entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect()
-    };
-    let library = children(&workspace().join(".venv/lib"))
-        .iter()
-        .flat_map(|python| children(&python.join("site-packages/onnxruntime/capi")))
-        .find(|path| {
-            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so."))
-        });
-    library.expect("no libonnxruntime.so in .venv: run scripts/setup or set ORT_DYLIB_PATH")
-}
-
 pub(crate) fn environment() -> &'static Environment {
     static ENVIRONMENT: OnceLock<Environment> = OnceLock::new();
-    ENVIRONMENT.get_or_init(|| ort::init_from(runtime_library()).unwrap().build().unwrap())
+    ENVIRONMENT.get_or_init(|| ort::init_from(onnxruntime_library()).unwrap().build().unwrap())
 }
 
 /// Numbers with a shape.

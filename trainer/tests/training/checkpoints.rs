@@ -1,7 +1,9 @@
 //! What a checkpoint holds.
 
+use crate::library::onnxruntime_library;
 use crate::support::{Bench, SIX_NUMBERS, floats, tensors};
 use sinew_models::checkpoint::Checkpoint;
+use sinew_models::contract::Bundle;
 use std::fs;
 use std::path::Path;
 
@@ -96,4 +98,25 @@ fn the_newest_and_the_best_are_kept() {
     expected.dedup();
     assert_eq!(kept, expected);
     assert_eq!(outcome.best.unwrap().file_name().unwrap(), best.as_os_str());
+}
+
+#[test]
+fn a_run_on_behavior_episodes_ends_with_a_bundle_for_the_robot() {
+    let bench = Bench::behavior();
+    let more = "run.steps = 2\nrun.batch_size = 1\nbundle.write = true\nbundle.layout = \"behavior-2025-top32\"\n\
+        data.state = \"behavior-2025-top32\"\ndata.validation_fraction = 0.0\n";
+    let output = bench.command("run", more).env("ORT_DYLIB_PATH", onnxruntime_library()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let bundle = Bundle::open(&bench.output("run").join("bundle")).unwrap();
+    assert_eq!(bundle.manifest.provenance.step, Some(2));
+    assert_eq!(bundle.manifest.state.dimensions.len(), 32);
+    // The statistics are the episodes', not the base's.
+    let first = &bundle.manifest.state.dimensions[0];
+    let trained =
+        Checkpoint::open(&bench.output("run").join("checkpoints/last/pretrained_model"), None).unwrap();
+    let statistics = trained.processors.feature("observation.state", "STATE", 32).unwrap();
+    assert_eq!(first.statistics, statistics.dimensions[0]);
+    let base = Checkpoint::open(bench.policy(), None).unwrap();
+    let base = base.processors.feature("observation.state", "STATE", 32).unwrap();
+    assert_ne!(first.statistics, base.dimensions[0]);
 }

@@ -5,3 +5,6 @@ mod checkpoints;
 mod learning;
 mod resuming;
 mod support;
+
+#[path = "../common/library.rs"]
+mod library;

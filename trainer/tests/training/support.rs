@@ -62,6 +62,15 @@ impl Bench {
         Self { folder, policy, dataset, cameras }
     }
 
+    /// The R1 Pro's recorded policy over BEHAVIOR's layout.
+    pub(crate) fn behavior() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let cameras = "\"observation.images.rgb.head\" = \"observation.images.rgb.head\"\n\
+            \"observation.images.rgb.left_wrist\" = \"observation.images.rgb.left_wrist\"\n\
+            \"observation.images.rgb.right_wrist\" = \"observation.images.rgb.right_wrist\"";
+        Self { folder, policy: fixture("golden/r1pro"), dataset: fixture("behavior_sim"), cameras }
+    }
+
     pub(crate) fn policy(&self) -> &Path {
         &self.policy
     }

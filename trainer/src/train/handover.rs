@@ -1,0 +1,73 @@
+//! The end of a run: its best policy as a bundle for the robot.
+
+use crate::Error;
+use crate::export::bundle::{self, Request};
+use crate::export::engine::Engine;
+use crate::export::{GraphDtype, layout};
+use crate::train::setup::Setup;
+use sinew_models::checkpoint::Checkpoint;
+use sinew_models::embodiment::{Embodiment, Layout};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Allowed error of a stage in float32: as the reference against itself elsewhere.
+const TOLERANCE: f64 = 1e-4;
+
+/// What an export needs, found before the first step rather than after the last.
+#[derive(Debug)]
+pub struct Handover {
+    engine: Engine,
+    embodiment: Embodiment,
+    layout: Layout,
+}
+
+impl Handover {
+    /// Finds it, if the configuration asks for a bundle.
+    ///
+    /// # Errors
+    /// If ONNX Runtime is not there, or the robot has no layout for what the policy sees and does.
+    pub fn prepare(setup: &Setup) -> Result<Option<Self>, Error> {
+        let options = &setup.config.bundle;
+        if !options.write {
+            return Ok(None);
+        }
+        let embodiment = Embodiment::named(&setup.config.data.robot)?;
+        let name = Some(options.layout.as_str()).filter(|name| !name.is_empty());
+        let (state_names, action_names) = (setup.corpus.state_names(), setup.corpus.action_names());
+        let layout = layout::resolve(&embodiment, name, state_names.len(), action_names.len())?;
+        let expected = layout.state.iter().chain(&layout.action).map(|dimension| dimension.name.as_str());
+        let found = state_names.into_iter().chain(action_names.iter().map(String::as_str));
+        if let Some((found, expected)) = found.zip(expected).find(|(found, expected)| found != expected) {
+            tracing::warn!(
+                "the data's `{found}` is `{expected}` in layout `{}`: make sure that they are the same",
+                layout.name
+            );
+        }
+        Ok(Some(Self { engine: Engine::load(None)?, embodiment, layout }))
+    }
+
+    /// Exports a checkpoint to `bundle` in the run's folder.
+    ///
+    /// # Errors
+    /// As [`bundle::export`].
+    pub fn write(&self, checkpoint: &Path, run: &Path, command: &str) -> Result<PathBuf, Error> {
+        let output = run.join("bundle");
+        if output.exists() {
+            // An earlier end of the same run, which went on since.
+            std::fs::remove_dir_all(&output).map_err(Error::io(&output))?;
+        }
+        let checkpoint = Checkpoint::open(&checkpoint.join("pretrained_model"), None)?;
+        let request = Request {
+            checkpoint: &checkpoint,
+            embodiment: &self.embodiment,
+            layout: &self.layout,
+            cameras: &BTreeMap::new(),
+            dtype: GraphDtype::F32,
+            tolerance: TOLERANCE,
+            output: &output,
+            command,
+        };
+        bundle::export(&self.engine, &request)?;
+        Ok(output)
+    }
+}
