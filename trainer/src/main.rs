@@ -11,6 +11,7 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    keep_candle_from_spinning();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,ort=warn"));
     tracing_subscriber::fmt()
@@ -31,5 +32,16 @@ fn main() -> ExitCode {
                 _ => 1,
             })
         }
+    }
+}
+
+/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load
+/// (our own decoders are enough) they wait for each other most of the time; matrix products have threads of their own.
+#[allow(unsafe_code)]
+fn keep_candle_from_spinning() {
+    const THREADS: &str = "CANDLE_NUM_THREADS";
+    if std::env::var_os(THREADS).is_none() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var(THREADS, "1") };
     }
 }
