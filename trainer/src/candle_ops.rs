@@ -1,8 +1,8 @@
 //! SmolVLA's operations on candle tensors.
 //!
-//! Where a gradient is wanted, and on devices, every kernel is composed of operations that candle differentiates:
-//! candle's fused softmax, norms and rotary embedding return no gradient and no error, so they are not used. What
-//! is frozen and in memory goes through kernels of our own.
+//! On devices every kernel is composed of operations that candle differentiates: candle's fused softmax, norms and rotary
+//! embedding return no gradient and no error, so they are not used. In memory there are kernels of our own, some of
+//! them for what is frozen only.
 
 mod kernels;
 
@@ -19,6 +19,7 @@ pub struct CandleOps<'a> {
     weights: &'a Weights,
     device: Device,
     product_dtype: DType,
+    has_kernels: bool,
     params: RefCell<HashMap<String, Tensor>>,
     tags: Option<RefCell<HashMap<String, Tensor>>>,
 }
@@ -27,13 +28,18 @@ impl<'a> CandleOps<'a> {
     /// Computes with these weights on `device`.
     pub fn new(weights: &'a Weights, device: &Device) -> Self {
         let (params, product_dtype) = (RefCell::default(), DType::F32);
-        Self { weights, device: device.clone(), product_dtype, params, tags: None }
+        Self { weights, device: device.clone(), product_dtype, has_kernels: true, params, tags: None }
     }
 
     /// Computes matrix products in another type, and keeps frozen matrices in it. Everything between products (norms,
-    /// softmax, sums) stays float32.
+    /// softmax, sums) stays float32. Without kernels of our own, which know float32 only.
     pub fn with_products_in(self, product_dtype: DType) -> Self {
-        Self { product_dtype, ..self }
+        Self { product_dtype, has_kernels: false, ..self }
+    }
+
+    /// Composes candle's operations where kernels of our own would do: what is computed on a device.
+    pub fn composed(self) -> Self {
+        Self { has_kernels: false, ..self }
     }
 
     /// Also keeps every value that the model tags.
@@ -54,6 +60,16 @@ impl<'a> CandleOps<'a> {
     /// Forgets the weights used so far, and so frees their memory.
     pub fn forget_params(&self) {
         self.params.take();
+    }
+
+    /// Whether a kernel of our own, which has a gradient, does for these operands.
+    fn fits(&self, operands: &[&Tensor]) -> bool {
+        self.has_kernels && kernels::fits(operands)
+    }
+
+    /// Whether a kernel of our own that has no gradient does.
+    fn fits_frozen(&self, operands: &[&Tensor]) -> bool {
+        self.fits(operands) && operands.iter().all(|x| !x.track_op())
     }
 
     /// Float32 numbers, row-major, as a tensor.
@@ -100,7 +116,7 @@ impl Ops for CandleOps<'_> {
     }
 
     fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
-        if kernels::fits(&[x, w]) && b.is_none_or(|b| kernels::fits(&[b])) {
+        if self.fits_frozen(&[x, w]) && b.is_none_or(|b| self.fits_frozen(&[b])) {
             return kernels::linear(x, w, b);
         }
         let mut shape = x.dims().to_vec();
@@ -140,21 +156,21 @@ impl Ops for CandleOps<'_> {
     }
 
     fn silu(&self, x: &Tensor) -> Result<Tensor, Error> {
-        if kernels::fits(&[x]) {
+        if self.fits(&[x]) {
             return kernels::silu(x);
         }
         Ok(x.silu()?)
     }
 
     fn gelu_tanh(&self, x: &Tensor) -> Result<Tensor, Error> {
-        if kernels::fits(&[x]) {
+        if self.fits_frozen(&[x]) {
             return kernels::gelu_tanh(x);
         }
         Ok(x.gelu()?)
     }
 
     fn layer_norm(&self, x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor, Error> {
-        if kernels::fits(&[x, w, b]) {
+        if self.fits_frozen(&[x, w, b]) {
             return kernels::layer_norm(x, w, b, eps);
         }
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
@@ -162,7 +178,7 @@ impl Ops for CandleOps<'_> {
     }
 
     fn rms_norm(&self, x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor, Error> {
-        if kernels::fits(&[x, w]) {
+        if self.fits(&[x, w]) {
             return kernels::rms_norm(x, w, eps);
         }
         Ok(unit_scale(x, eps)?.broadcast_mul(w)?)
@@ -189,7 +205,7 @@ impl Ops for CandleOps<'_> {
     }
 
     fn rope(&self, x: &Tensor, positions: &Tensor, rope: &Rope) -> Result<Tensor, Error> {
-        if kernels::fits(&[x]) {
+        if self.fits(&[x]) {
             return kernels::rope(x, positions, rope);
         }
         let (batch, tokens, width) = x.dims3()?;
@@ -216,7 +232,7 @@ impl Ops for CandleOps<'_> {
         mask: Option<&Tensor>,
         heads: Heads,
     ) -> Result<Tensor, Error> {
-        if kernels::fits(&[q, k, v]) && mask.is_none_or(|mask| kernels::fits(&[mask])) {
+        if self.fits(&[q, k, v]) && mask.is_none_or(|mask| self.fits(&[mask])) {
             return kernels::attention(q, k, v, mask, heads);
         }
         let (batch, queries, width) = q.dims3()?;

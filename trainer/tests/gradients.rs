@@ -29,12 +29,27 @@ fn weights() -> Weights {
     Weights::open(&file).unwrap()
 }
 
-/// Compares the gradient with central differences, for every number of the input.
+/// Checks the kernels in memory, and what a device composes.
 fn check(name: &str, shape: &[usize], operation: impl Fn(&CandleOps<'_>, &Tensor) -> Result<Tensor, Error>) {
     let weights = weights();
-    let ops = CandleOps::new(&weights, &Device::Cpu);
+    check_on(&CandleOps::new(&weights, &Device::Cpu), name, shape, &operation);
+    check_on(
+        &CandleOps::new(&weights, &Device::Cpu).composed(),
+        &format!("{name}, composed"),
+        shape,
+        &operation,
+    );
+}
+
+/// Compares the gradient with central differences, for every number of the input.
+fn check_on(
+    ops: &CandleOps<'_>,
+    name: &str,
+    shape: &[usize],
+    operation: &impl Fn(&CandleOps<'_>, &Tensor) -> Result<Tensor, Error>,
+) {
     let input = Var::from_tensor(&tensor(shape, 0.1)).unwrap();
-    let gradients = loss(&operation(&ops, input.as_tensor()).unwrap()).backward().unwrap();
+    let gradients = loss(&operation(ops, input.as_tensor()).unwrap()).backward().unwrap();
     let gradient = gradients.get(&input).unwrap_or_else(|| panic!("{name}: no gradient"));
     let gradient: Vec<f32> = gradient.flatten_all().unwrap().to_vec1().unwrap();
     let values: Vec<f32> = input.flatten_all().unwrap().to_vec1().unwrap();
@@ -42,7 +57,7 @@ fn check(name: &str, shape: &[usize], operation: impl Fn(&CandleOps<'_>, &Tensor
         let mut moved = values.clone();
         moved[index] += step;
         let moved = Tensor::from_vec(moved, shape, &Device::Cpu).unwrap();
-        f64::from(loss(&operation(&ops, &moved).unwrap()).to_scalar::<f32>().unwrap())
+        f64::from(loss(&operation(ops, &moved).unwrap()).to_scalar::<f32>().unwrap())
     };
     let step = 1e-2;
     for (index, found) in gradient.iter().enumerate() {

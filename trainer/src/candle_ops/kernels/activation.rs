@@ -1,6 +1,7 @@
 //! Activations, elementwise.
 
 use super::exp::exp;
+use super::recorded::record1;
 use super::{filled, vectorised, with_values};
 use crate::Error;
 use candle_core::Tensor;
@@ -20,13 +21,24 @@ pub(crate) fn gelu_tanh(x: &Tensor) -> Result<Tensor, Error> {
     )
 }
 
-/// `x / (1 + e⁻ˣ)`.
+/// `x / (1 + e⁻ˣ)`, with a gradient.
 pub(crate) fn silu(x: &Tensor) -> Result<Tensor, Error> {
-    map(
+    let result = map(
         x,
         #[inline(always)]
         |x| x / (1.0 + exp(-x)),
-    )
+    )?;
+    record1("silu", x, result, |x, gradient| {
+        let slope = map(
+            x,
+            #[inline(always)]
+            |x| {
+                let sigmoid = 1.0 / (1.0 + exp(-x));
+                sigmoid * (x * (1.0 - sigmoid) + 1.0)
+            },
+        )?;
+        Ok([Some((gradient * slope)?)])
+    })
 }
 
 fn map(x: &Tensor, function: impl Fn(f32) -> f32 + Copy + Send + Sync) -> Result<Tensor, Error> {

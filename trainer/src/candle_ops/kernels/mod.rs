@@ -1,15 +1,16 @@
 //! Kernels that candle does not have: for what is frozen, and for what is slow.
 //!
 //! Those on slices of float32 are written so that the compiler vectorises them, and compiled for the processor's widest
-//! vectors by [`pulp`]. They record no
-//! gradient: [`fits`] says where they may be used.
+//! vectors by [`pulp`]. Some record a gradient of their own ([`recorded`]), the others none and are for constants.
 
 mod activation;
 mod attention;
+mod attention_gradient;
 mod exp;
 mod frozen_linear;
 mod norm;
 mod product;
+mod recorded;
 mod rope;
 
 use crate::Error;
@@ -20,9 +21,9 @@ pub(crate) use frozen_linear::FrozenLinear;
 /// Rows of a task: enough to be worth a thread's while, few enough to stay in its cache.
 const ROWS_PER_TASK: usize = 64;
 
-/// Whether the kernels on slices may stand in for candle's: in memory, float32, and no gradient wanted.
+/// Whether the kernels on slices may stand in for candle's operations on these operands.
 pub(crate) fn fits(tensors: &[&Tensor]) -> bool {
-    tensors.iter().all(|x| x.device().is_cpu() && x.dtype() == DType::F32 && !x.track_op())
+    tensors.iter().all(|x| x.device().is_cpu() && x.dtype() == DType::F32)
 }
 
 /// Runs `body` compiled for the widest vectors that the processor has. What it calls must be `#[inline(always)]`, itself

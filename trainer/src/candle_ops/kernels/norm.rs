@@ -1,6 +1,7 @@
 //! Normalisation of rows, and what it shares with softmax.
 
 use super::exp::exp;
+use super::recorded::record2;
 use super::{ROWS_PER_TASK, filled, refused, vectorised, with_values};
 use crate::Error;
 use candle_core::Tensor;
@@ -43,6 +44,21 @@ fn sum_of_squares(row: &[f32]) -> f32 {
         |sum, x| x.mul_add(x, sum),
         |a, b| a + b,
     )
+}
+
+/// `Σ a b`.
+#[inline(always)]
+pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a_chunks.iter().zip(b_chunks) {
+        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane = a.mul_add(*b, *lane);
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
 }
 
 /// `eˣ / Σ eˣ` in place.
@@ -89,10 +105,10 @@ pub(crate) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result
     })
 }
 
-/// Divides rows by their root mean square, then `· w`.
+/// Divides rows by their root mean square, then `· w`, with a gradient.
 pub(crate) fn rms_norm(x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor, Error> {
     let width = row_width(x, &[w])?;
-    filled(x.dims(), |output| {
+    let result = filled(x.dims(), |output| {
         with_values([x, w], |[x, w]| {
             each_row(
                 output,
@@ -100,14 +116,71 @@ pub(crate) fn rms_norm(x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor, Error
                 width,
                 #[inline(always)]
                 |output, row| {
-                    let scale = 1.0 / (sum_of_squares(row) / width as f32 + eps as f32).sqrt();
+                    let scale = inverse_rms(row, eps);
                     for ((output, x), w) in output.iter_mut().zip(row).zip(w) {
                         *output = x * scale * w;
                     }
                 },
             );
         })
+    })?;
+    record2("rms_norm", [x, w], result, move |[x, w], gradient| {
+        let of_x = if x.track_op() { Some(rms_norm_input_gradient(x, w, gradient, eps)?) } else { None };
+        let of_w = if w.track_op() { Some(rms_norm_weight_gradient(x, gradient, eps)?) } else { None };
+        Ok([of_x, of_w])
     })
+}
+
+/// `s w g − x s³ Σ(w g x) / n` of each row, with `s` one over its root mean square.
+fn rms_norm_input_gradient(x: &Tensor, w: &Tensor, gradient: &Tensor, eps: f64) -> Result<Tensor, Error> {
+    let width = row_width(x, &[w])?;
+    let weighted = gradient.broadcast_mul(w)?;
+    filled(x.dims(), |output| {
+        with_values([x, &weighted], |[x, weighted]| {
+            let task = ROWS_PER_TASK * width;
+            let tasks = output.par_chunks_mut(task).zip(x.par_chunks(task)).zip(weighted.par_chunks(task));
+            tasks.for_each(|((output, x), weighted)| {
+                vectorised(
+                    #[inline(always)]
+                    || {
+                        let rows = output.chunks_exact_mut(width).zip(x.chunks_exact(width));
+                        for ((output, x), weighted) in rows.zip(weighted.chunks_exact(width)) {
+                            let scale = inverse_rms(x, eps);
+                            let along = dot(x, weighted) * scale * scale / width as f32;
+                            for ((output, x), weighted) in output.iter_mut().zip(x).zip(weighted) {
+                                *output = scale * (weighted - x * along);
+                            }
+                        }
+                    },
+                );
+            });
+        })
+    })
+}
+
+/// `Σ g x s` over the rows.
+fn rms_norm_weight_gradient(x: &Tensor, gradient: &Tensor, eps: f64) -> Result<Tensor, Error> {
+    let width = x.dims().last().copied().unwrap_or(0);
+    filled(&[width], |output| {
+        with_values([x, gradient], |[x, gradient]| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (x, gradient) in x.chunks_exact(width).zip(gradient.chunks_exact(width)) {
+                        let scale = inverse_rms(x, eps);
+                        for ((output, x), gradient) in output.iter_mut().zip(x).zip(gradient) {
+                            *output = (x * scale).mul_add(*gradient, *output);
+                        }
+                    }
+                },
+            );
+        })
+    })
+}
+
+#[inline(always)]
+fn inverse_rms(row: &[f32], eps: f64) -> f32 {
+    1.0 / (sum_of_squares(row) / row.len() as f32 + eps as f32).sqrt()
 }
 
 /// The width of the rows of `x`, which is that of its weights.

@@ -1,13 +1,23 @@
 //! Rotary position embedding.
 
+use super::recorded::record1;
 use super::{ROWS_PER_TASK, filled, refused, vectorised, with_values};
 use crate::Error;
 use candle_core::Tensor;
 use rayon::prelude::*;
 use sinew_models::ops::Rope;
 
-/// Rotates every head of `x` `[batch, tokens, heads · head_dim]` by its token's position, `[batch or 1, tokens]`.
+/// Rotates every head of `x` `[batch, tokens, heads · head_dim]` by its token's position, `[batch or 1, tokens]`, with a
+/// gradient.
 pub(crate) fn rope(x: &Tensor, positions: &Tensor, rope: &Rope) -> Result<Tensor, Error> {
+    let result = rotated(x, positions, rope, 1.0)?;
+    let (positions, rope) = (positions.clone(), *rope);
+    // What a rotation does to a gradient is the rotation back.
+    record1("rope", x, result, move |_, gradient| Ok([Some(rotated(gradient, &positions, &rope, -1.0)?)]))
+}
+
+/// Rotates forward for a `direction` of 1, back for −1.
+fn rotated(x: &Tensor, positions: &Tensor, rope: &Rope, direction: f32) -> Result<Tensor, Error> {
     let (_, tokens, width) = x.dims3()?;
     let half = rope.head_dim / 2;
     let positions: Vec<i64> = positions.broadcast_as((x.dim(0)?, tokens))?.flatten_all()?.to_vec1()?;
@@ -15,7 +25,8 @@ pub(crate) fn rope(x: &Tensor, positions: &Tensor, rope: &Rope) -> Result<Tensor
     {
         return Err(refused(format!("position {wrong} of {}", rope.position_count)));
     }
-    let (cos, sin) = rope.tables();
+    let (cos, mut sin) = rope.tables();
+    sin.iter_mut().for_each(|sin| *sin *= direction);
     filled(x.dims(), |output| {
         with_values([x], |[x]| {
             let task = ROWS_PER_TASK * width;
