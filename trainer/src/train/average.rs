@@ -17,7 +17,9 @@ impl Average {
     /// # Errors
     /// If candle fails.
     pub fn new(decay: f64, params: &Params) -> Result<Self, Error> {
-        let values = params.values().iter().map(Tensor::copy).collect::<Result<_, _>>()?;
+        // Detached, or every average would drag along the ones before it.
+        let copy = |value: &Tensor| value.detach().copy();
+        let values = params.values().iter().map(copy).collect::<Result<_, _>>()?;
         Ok(Self { decay, values })
     }
 
@@ -42,5 +44,26 @@ impl Average {
             *average = ((&*average * decay)? + (value.detach() * (1.0 - decay))?)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::train::params::Trained;
+    use candle_core::{Device, Var};
+
+    #[test]
+    fn it_follows_the_weights_and_keeps_no_history() {
+        let var = Var::new(&[1.0_f32], &Device::Cpu).unwrap();
+        let params = Params::of(vec![Trained { name: "w".to_owned(), index: 0, var: var.clone() }]);
+        let mut average = Average::new(0.5, &params).unwrap();
+        var.set(&Tensor::new(&[3.0_f32], &Device::Cpu).unwrap()).unwrap();
+        // After the first step the decay is 2 / 11.
+        average.update(&params, 1).unwrap();
+        let expected = 1.0 * 2.0 / 11.0 + 3.0 * 9.0 / 11.0;
+        let found = average.values()[0].to_vec1::<f32>().unwrap()[0];
+        assert!((found - expected).abs() < 1e-6, "{found}");
+        assert!(average.values().iter().all(|value| !value.track_op()));
     }
 }

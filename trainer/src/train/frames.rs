@@ -77,7 +77,8 @@ impl<'a> FrameSource<'a> {
         let numbers = match purpose {
             Purpose::Validation => self.setup.preparer.prepare(sample)?,
             Purpose::Training => {
-                let mut changed = Sample { pictures: Vec::new(), ..sample.clone() };
+                let example = sample.example.clone();
+                let mut changed = Sample { draw: sample.draw, example, pictures: Vec::new() };
                 self.augmenter.state(&mut changed.example.state, frame, epoch);
                 let mut numbers = self.setup.preparer.prepare(&changed)?;
                 let width = sample.example.state.len();

@@ -74,6 +74,12 @@ impl Params {
         Ok(Self { entries, adapters })
     }
 
+    /// These weights, without adapters.
+    #[cfg(test)]
+    pub(crate) fn of(entries: Vec<Trained>) -> Self {
+        Self { entries, adapters: Vec::new() }
+    }
+
     /// The trained weights in order.
     pub fn entries(&self) -> &[Trained] {
         &self.entries

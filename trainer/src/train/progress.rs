@@ -5,6 +5,7 @@ use crate::train::setup::Setup;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Instant;
 
 /// The progress bar; silent where stderr is no terminal.
@@ -57,6 +58,21 @@ pub struct LogLine {
     pub learning_rate: f64,
     /// Samples a second.
     pub samples_per_s: f64,
+}
+
+/// Groups that a line for people names; the log has all.
+const SHOWN_GROUPS: usize = 6;
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.4}", self.loss)?;
+        let mut groups: Vec<(&String, &f64)> = self.loss_by_group.iter().collect();
+        groups.sort_by(|a, b| b.1.total_cmp(a.1));
+        let shown: Vec<String> =
+            groups.iter().take(SHOWN_GROUPS).map(|(group, loss)| format!("{group} {loss:.3}")).collect();
+        let more = if groups.len() > SHOWN_GROUPS { ", …" } else { "" };
+        write!(f, " ({}{more}), {:.1} samples/s", shown.join(", "), self.samples_per_s)
+    }
 }
 
 /// Sums since the last line of the log.

@@ -138,7 +138,9 @@ impl<'a> Run<'a> {
             let step = self.progress.step;
             display.show(step, &taken);
             if step.is_multiple_of(config.run.log_every) || step == config.run.steps {
-                metrics.record("train", step, &window.take(self.progress.epoch))?;
+                let line = window.take(self.progress.epoch);
+                metrics.record("train", step, &line)?;
+                display.say(&format!("step {step}: {line}"));
             }
             let validates = config.validation.every > 0 && step.is_multiple_of(config.validation.every);
             if validates || (config.validation.every > 0 && step == config.run.steps) {
