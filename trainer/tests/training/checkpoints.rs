@@ -104,13 +104,13 @@ fn the_newest_and_the_best_are_kept() {
 fn a_run_on_behavior_episodes_ends_with_a_bundle_for_the_robot() {
     let bench = Bench::behavior();
     let more = "run.steps = 2\nrun.batch_size = 1\nbundle.write = true\nbundle.layout = \"behavior-2025-top32\"\n\
-        data.state = \"behavior-2025-top32\"\ndata.validation_fraction = 0.0\n";
+        data.state = \"behavior-2025-top32\"\ndata.validation_fraction = 0.5\n";
     let output = bench.command("run", more).env("ORT_DYLIB_PATH", onnxruntime_library()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bundle = Bundle::open(&bench.output("run").join("bundle")).unwrap();
     assert_eq!(bundle.manifest.provenance.step, Some(2));
     assert_eq!(bundle.manifest.state.dimensions.len(), 32);
-    // The statistics are the episodes', not the base's.
+    // The base has the statistics of both episodes, the run of the one that is not for validation.
     let first = &bundle.manifest.state.dimensions[0];
     let trained =
         Checkpoint::open(&bench.output("run").join("checkpoints/last/pretrained_model"), None).unwrap();
