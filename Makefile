@@ -8,6 +8,9 @@ CHECKPOINT := tests/fixtures/golden/r1pro
 EPISODES   := tests/fixtures/behavior_sim
 BUNDLE     := out/demo/bundle
 
+# Started directly: `cargo run --package` would choose features for one package alone and build most of it again.
+PROGRAMS := $${CARGO_TARGET_DIR:-target}/release
+
 WITH_ONNXRUNTIME = ORT_DYLIB_PATH=$${ORT_DYLIB_PATH:-$$(scripts/onnxruntime)}
 
 help:
@@ -22,10 +25,10 @@ setup:
 demo: setup
 	cargo build --release --locked --package sinew-trainer --package sinew-runtime
 	rm -rf $(BUNDLE)
-	$(WITH_ONNXRUNTIME) cargo run --release --locked --quiet --package sinew-trainer -- \
-		export --checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
-	$(WITH_ONNXRUNTIME) cargo run --release --locked --quiet --package sinew-runtime -- \
-		demo --bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
+	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-trainer export \
+		 --checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
+	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-runtime demo \
+		 --bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
 
 test: setup
 	cargo fmt --all --check

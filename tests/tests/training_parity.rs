@@ -46,6 +46,7 @@ struct Batch {
     camera_valid: Vec<bool>,
     noised: Vec<Noised>,
     error_weights: Vec<f32>,
+    action_penalty: f64,
 }
 
 impl Batch {
@@ -72,6 +73,7 @@ impl Batch {
             camera_valid: case.camera_valid(),
             noised,
             error_weights,
+            action_penalty: 0.0,
         }
     }
 
@@ -85,8 +87,11 @@ impl Batch {
         let observations =
             Observations { instructions: &self.instructions, state, camera_valid: &self.camera_valid };
         let prefix = forward.prefix(&tokens, &observations).unwrap();
-        let targets =
-            Targets { noised: &self.noised, error_weights: &self.error_weights, action_penalty: 0.0 };
+        let targets = Targets {
+            noised: &self.noised,
+            error_weights: &self.error_weights,
+            action_penalty: self.action_penalty,
+        };
         forward.loss(&prefix, &targets).unwrap()
     }
 }
@@ -147,6 +152,33 @@ fn loss_is_lerobots_in_every_configuration() {
             recorded.values.chunks_exact(width).flat_map(|row| &row[..action_dim]).copied().collect();
         assert_close(&format!("{}: train.losses", case.name), &expected, &numbers(&loss.squared_errors));
     }
+}
+
+/// The action that a velocity means is `x_t − t v`: from LeRobot's recorded `x_t` and `v_t`.
+#[test]
+fn the_penalty_is_the_mean_square_of_the_predicted_actions() {
+    let case = Case::open("tiny");
+    let ops = CandleOps::new(&case.checkpoint.weights, &Device::Cpu);
+    let mut batch = Batch::new(&case);
+    batch.action_penalty = 0.25;
+    let found: f32 = batch.loss(&case, &ops).total.to_scalar().unwrap();
+    let (x_t, v_t) = (case.get("train.x_t"), case.get("train.v_t"));
+    let action_dim = case.checkpoint.policy.action_dim().unwrap();
+    let [samples, steps, width] = x_t.shape[..] else { panic!("{:?}", x_t.shape) };
+    let (mut sum, mut count) = (0.0, 0);
+    for sample in 0..samples {
+        let (time, is_pad) =
+            (case.get("in.time").values[sample], case.get("in.action_is_pad").sample(sample).bools());
+        for step in (0..steps).filter(|step| !is_pad[*step]) {
+            for dimension in 0..action_dim {
+                let place = (sample * steps + step) * width + dimension;
+                sum += (x_t.values[place] - time * v_t.values[place]).powi(2);
+                count += 1;
+            }
+        }
+    }
+    let expected = case.get("train.loss").values[0] + 0.25 * sum / count as f32;
+    assert_close("loss with penalty", &[expected], &[found]);
 }
 
 /// bfloat16 has 8 bits of precision: the loss of a mean over thousands of errors keeps two digits.

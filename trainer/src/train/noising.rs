@@ -92,3 +92,52 @@ pub fn error_weights(counts: &[&[bool]], sample_weights: &[f32], dimension_weigh
     }
     weights
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clean_steps_are_the_actions_themselves_and_do_not_count() {
+        let actions: Vec<f32> = (0..12).map(|x| x as f32).collect();
+        let draws = Draws { noise: vec![100.0; 12], time: 0.5, clean_step_count: 2 };
+        let noised = Noised::new(&actions, &[false, false, false, true], &draws);
+        assert_eq!(noised.x_t[..6], actions[..6]);
+        assert_eq!(noised.x_t[6..9], [53.0, 53.5, 54.0]);
+        assert_eq!(noised.time, [0.0, 0.0, 0.5, 0.5]);
+        assert_eq!(noised.counts, [false, false, true, false]);
+        assert_eq!(noised.velocity[6..9], [94.0, 93.0, 92.0]);
+    }
+
+    #[test]
+    fn a_sample_s_draws_depend_on_seed_and_number_alone() {
+        let draws = Draws::new(7, 123, 40, 5);
+        assert_eq!(draws, Draws::new(7, 123, 40, 5));
+        assert_ne!(draws, Draws::new(7, 124, 40, 5));
+        assert_ne!(draws, Draws::new(8, 123, 40, 5));
+    }
+
+    /// Beta(1.5, 1) has mean 0.6; a clean prefix is uniform.
+    #[test]
+    fn times_and_prefixes_are_distributed_as_said() {
+        let draws: Vec<Draws> = (0..4000).map(|sample| Draws::new(1, sample, 1, 4)).collect();
+        let mean = draws.iter().map(|draws| f64::from(draws.time)).sum::<f64>() / 4000.0;
+        assert!((mean - (0.999 * 0.6 + 0.001)).abs() < 0.02, "{mean}");
+        assert!(draws.iter().all(|draws| draws.time > 0.0 && draws.time <= 1.0));
+        for length in 0..=4 {
+            let count = draws.iter().filter(|draws| draws.clean_step_count == length).count();
+            assert!((600..1000).contains(&count), "{count} of 4000 have {length} clean steps");
+        }
+    }
+
+    #[test]
+    fn weights_share_out_what_counts() {
+        let counts = [[true, false].as_slice(), &[true, true]];
+        let weights = error_weights(&counts, &[2.0, 0.5], &[1.5, 0.5]);
+        let share = 1.0 / 6.0;
+        let expected = [3.0, 1.0, 0.0, 0.0, 0.75, 0.25, 0.75, 0.25].map(|weight: f32| weight * share);
+        for (found, expected) in weights.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-7, "{weights:?}");
+        }
+    }
+}

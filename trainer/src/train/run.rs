@@ -112,7 +112,12 @@ impl<'a> Run<'a> {
             .into());
         }
         let decay = self.setup.config.optimizer.ema_decay;
-        self.average = restored.average.map(|values| Average::restored(decay, values));
+        self.average = match restored.average {
+            _ if decay == 0.0 => None,
+            Some(values) => Some(Average::restored(decay, values)),
+            // Asked for only now: it begins here.
+            None => Some(Average::new(decay, self.learner.params())?),
+        };
         self.optimizer = restored.optimizer;
         self.progress = restored.progress;
         self.saved_step = Some(self.progress.step);

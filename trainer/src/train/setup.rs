@@ -229,7 +229,7 @@ impl Setup {
     }
 }
 
-/// `cpu`, or `cuda:N` in a build that has it.
+/// `cpu`; a GPU only in a build of candle that has one.
 fn device(name: &str) -> Result<Device, Error> {
     let wrong = |expected: &str| sinew_models::Error::Config {
         key: "run.device".to_owned(),
@@ -241,7 +241,7 @@ fn device(name: &str) -> Result<Device, Error> {
         Some(("cuda", number)) => {
             let number = number.parse().map_err(|_| wrong("`cpu` or `cuda:N`"))?;
             if !candle_core::utils::cuda_is_available() {
-                return Err(wrong("`cpu`: this build has no CUDA (cargo feature `cuda`)").into());
+                return Err(wrong("`cpu`: this build has no CUDA").into());
             }
             Ok(Device::new_cuda(number)?)
         }

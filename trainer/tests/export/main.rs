@@ -6,5 +6,5 @@ mod operations;
 mod shapes;
 mod support;
 
-#[path = "../common/library.rs"]
-mod library;
+#[path = "../common/installed.rs"]
+mod installed;

@@ -1,6 +1,7 @@
 //! Weights from a map, sessions of ONNX Runtime, and recorded tensors.
 
-use crate::library::onnxruntime_library;
+use crate::installed::onnxruntime_library;
+pub(crate) use crate::installed::python;
 use ort::environment::Environment;
 use ort::session::Session;
 use ort::value::{DynValue, Tensor as OrtTensor};
@@ -15,14 +16,6 @@ use std::sync::OnceLock;
 /// The repository's root.
 pub(crate) fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
-/// Python with `onnx`.
-pub(crate) fn python() -> PathBuf {
-    let python =
-        std::env::var_os("SINEW_PYTHON").map_or_else(|| workspace().join(".venv/bin/python"), PathBuf::from);
-    assert!(python.exists(), "no Python at {}: run scripts/setup or set SINEW_PYTHON", python.display());
-    python
 }
 
 pub(crate) fn environment() -> &'static Environment {

@@ -1,6 +1,6 @@
 //! What a checkpoint holds.
 
-use crate::library::onnxruntime_library;
+use crate::installed::onnxruntime_library;
 use crate::support::{Bench, SIX_NUMBERS, floats, tensors};
 use sinew_models::checkpoint::Checkpoint;
 use sinew_models::contract::Bundle;

@@ -1,6 +1,8 @@
 //! A policy learns, and what goes wrong is said.
 
+use crate::installed::python;
 use crate::support::{Bench, SIX_NUMBERS};
+use std::process::Command;
 
 #[test]
 fn the_loss_falls_on_episodes_seen_again_and_again() {
@@ -87,4 +89,26 @@ fn augmentation_changes_what_is_learned_and_nothing_else() {
     bench.train("same", "augment.brightness = 0.5\naugment.state_noise = 0.5\n").unwrap();
     assert_ne!(bench.losses("plain"), bench.losses("changed"));
     assert_eq!(bench.losses("same"), bench.losses("changed"));
+}
+
+#[test]
+fn tensorboard_reads_the_numbers_of_the_log() {
+    let bench = Bench::new();
+    bench.train("run", "run.steps = 3\n").unwrap();
+    let script = "import sys\n\
+        from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n\
+        events = EventAccumulator(sys.argv[1])\n\
+        events.Reload()\n\
+        print(*(f'{event.step} {event.value!r}' for event in events.Scalars('train/loss')), sep='\\n')";
+    let output = Command::new(python()).args(["-c", script]).arg(bench.output("run")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let read: Vec<(u64, f32)> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| line.split_once(' ').unwrap())
+        .map(|(step, value)| (step.parse().unwrap(), value.parse().unwrap()))
+        .collect();
+    let logged: Vec<(u64, f32)> =
+        bench.losses("run").into_iter().map(|(step, bits)| (step, f64::from_bits(bits) as f32)).collect();
+    assert_eq!(read, logged);
 }

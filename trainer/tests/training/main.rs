@@ -6,5 +6,5 @@ mod learning;
 mod resuming;
 mod support;
 
-#[path = "../common/library.rs"]
-mod library;
+#[path = "../common/installed.rs"]
+mod installed;

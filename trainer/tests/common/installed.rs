@@ -1,4 +1,4 @@
-//! Where ONNX Runtime is.
+//! What `scripts/setup` installs.
 
 use std::path::{Path, PathBuf};
 
@@ -18,4 +18,12 @@ pub(crate) fn onnxruntime_library() -> PathBuf {
             path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("libonnxruntime.so."))
         });
     library.expect("no libonnxruntime.so in .venv: run scripts/setup or set ORT_DYLIB_PATH")
+}
+
+/// The Python that has the clients tests compare with: what `SINEW_PYTHON` names, else what `scripts/setup` installed.
+pub(crate) fn python() -> PathBuf {
+    let installed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/python");
+    let python = std::env::var_os("SINEW_PYTHON").map_or_else(installed, PathBuf::from);
+    assert!(python.exists(), "no Python at {}: run scripts/setup or set SINEW_PYTHON", python.display());
+    python
 }
