@@ -26,9 +26,9 @@ demo: setup
 	cargo build --release --locked --package sinew-trainer --package sinew-runtime
 	rm -rf $(BUNDLE)
 	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-trainer export \
-		 --checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
+		--checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
 	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-runtime demo \
-		 --bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
+		--bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
 
 test: setup
 	cargo fmt --all --check

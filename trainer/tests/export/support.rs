@@ -10,7 +10,7 @@ use sinew_models::weights::Weights;
 use sinew_trainer::Error;
 use sinew_trainer::export::{Dtype, Graph, GraphDtype, GraphOps, Tensor, write};
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 /// The repository's root.
