@@ -34,7 +34,8 @@ impl<'a> CandleOps<'a> {
     /// Computes matrix products in another type, and keeps frozen matrices in it. Everything between products (norms,
     /// softmax, sums) stays float32. Without kernels of our own, which know float32 only.
     pub fn with_products_in(self, product_dtype: DType) -> Self {
-        Self { product_dtype, has_kernels: false, ..self }
+        let has_kernels = self.has_kernels && product_dtype == DType::F32;
+        Self { product_dtype, has_kernels, ..self }
     }
 
     /// Composes candle's operations where kernels of our own would do: what is computed on a device.
