@@ -42,6 +42,7 @@ for i in 1 2 3 4 5 6 7; do printf '[[data.derived]]\nkind = "velocity"\nname = "
 rm -rf $out
 cp -r "$(realpath "$work/run/checkpoints/last")/pretrained_model" $out
 "${PYTHON:-python}" tests/tools/record_policy.py $out
+sed -i "s|$work/||" $out/train_config.json
 chmod 644 $out/*
 cat > $out/SOURCE.md <<'MARKDOWN'
 # A policy that Sinew trained
