@@ -42,6 +42,7 @@ impl Options {
             embodiment: &Embodiment::built_in("r1pro").unwrap(),
             layout: &self.layout,
             cameras: &BTreeMap::new(),
+            trust_names: false,
             dtype: self.dtype,
             tolerance: self.tolerance,
             output,

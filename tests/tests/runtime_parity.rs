@@ -28,6 +28,7 @@ fn the_runtimes_policy_gives_the_references_actions() {
         embodiment: &embodiment,
         layout: embodiment.layout("behavior-2025-top32").unwrap(),
         cameras: &BTreeMap::new(),
+        trust_names: false,
         dtype: GraphDtype::F32,
         tolerance: TOLERANCE,
         output: &output,

@@ -4,4 +4,5 @@ pub mod policy_folder;
 pub mod random;
 pub mod store;
 pub mod tensors;
+pub mod trained_on;
 pub mod training_state;

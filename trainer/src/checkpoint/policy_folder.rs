@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::checkpoint::tensors::{self, Entry};
+use crate::checkpoint::trained_on::TrainedOn;
 use candle_core::Tensor;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -33,6 +34,8 @@ pub struct Changes {
     pub norm_map: BTreeMap<String, String>,
     /// Statistics by feature.
     pub statistics: BTreeMap<String, FeatureNumbers>,
+    /// What the numbers are called, and how far apart the actions are.
+    pub trained_on: TrainedOn,
     /// Other keys of `config.json`.
     pub config: Map<String, Value>,
 }
@@ -44,6 +47,7 @@ pub struct PolicyFolder {
     preprocessor: Value,
     postprocessor: Value,
     statistics: BTreeMap<String, FeatureNumbers>,
+    trained_on: TrainedOn,
     train_config: Value,
     tokenizer: PathBuf,
     vlm_config: Option<PathBuf>,
@@ -90,6 +94,7 @@ impl PolicyFolder {
             preprocessor,
             postprocessor,
             statistics: changes.statistics.clone(),
+            trained_on: changes.trained_on.clone(),
             train_config: Value::Null,
             tokenizer: base.tokenizer.clone(),
             vlm_config,
@@ -129,6 +134,7 @@ impl PolicyFolder {
         }
         tensors::write(&folder.join("model.safetensors"), &weights)?;
         write_json(&folder.join("config.json"), &self.config, b"    ")?;
+        self.trained_on.write(folder)?;
         write_json(&folder.join("train_config.json"), &self.train_config, b"    ")?;
         write_json(&folder.join(format!("{PREPROCESSOR}.json")), &self.preprocessor, b"  ")?;
         write_json(&folder.join(format!("{POSTPROCESSOR}.json")), &self.postprocessor, b"  ")?;

@@ -94,8 +94,8 @@ fn random(spec: &TensorSpec, model: &ModelConfig, seed: u64, index: usize) -> Ve
     }
     let mut values: Vec<f32> = (0..count).map(|_| DEVIATION * rng.sample::<f32, _>(StandardNormal)).collect();
     if name.ends_with("embed_tokens.weight") {
-        let width = spec.shape[1];
-        values[PAD_ID as usize * width..][..width].fill(0.0);
+        let pad = values.chunks_exact_mut(spec.shape[1]).nth(PAD_ID as usize);
+        pad.into_iter().for_each(|row| row.fill(0.0));
     }
     values
 }

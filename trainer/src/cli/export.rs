@@ -48,6 +48,9 @@ pub(super) struct Export {
     /// The robot's camera for one of the policy's camera keys; may be repeated.
     #[arg(long = "camera", value_name = "KEY=NAME", value_parser = parse_camera)]
     cameras: Vec<(String, String)>,
+    /// The layout is right although the training's data call the numbers otherwise.
+    #[arg(long)]
+    trust_names: bool,
     /// tokenizer.json, if the checkpoint has none.
     #[arg(long)]
     tokenizer: Option<PathBuf>,
@@ -92,6 +95,7 @@ impl Export {
             embodiment: &embodiment,
             layout: &layout,
             cameras: &cameras,
+            trust_names: self.trust_names,
             dtype: match self.dtype {
                 DtypeFlag::F32 => GraphDtype::F32,
                 DtypeFlag::F16 => GraphDtype::F16,

@@ -340,6 +340,17 @@ impl NormalizationMode {
             Self::Identity => "IDENTITY",
         }
     }
+
+    /// The statistic it divides by, as [`NearConstant::statistic`](crate::data::NearConstant::statistic) names it.
+    #[must_use]
+    pub fn spread(self) -> Option<&'static str> {
+        match self {
+            Self::MeanStd => Some("std"),
+            Self::MinMax => Some("min to max"),
+            Self::Quantiles => Some("q01 to q99"),
+            Self::Identity => None,
+        }
+    }
 }
 
 #[cfg(test)]

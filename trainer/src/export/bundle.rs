@@ -6,6 +6,7 @@ use super::engine::Engine;
 use super::graphs::Wiring;
 use super::{Graph, GraphDtype, audit, parity, write};
 use crate::Error;
+use crate::checkpoint::trained_on::TrainedOn;
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::contract::{
     self, BLANK_ID, CameraSpec, Dimension, FORMAT_VERSION, FileEntry, Graphs, InstructionRule, MANIFEST_FILE,
@@ -32,6 +33,8 @@ pub struct Request<'a> {
     pub layout: &'a Layout,
     /// The robot's camera for a policy's camera key, where the robot's description does not say.
     pub cameras: &'a BTreeMap<String, String>,
+    /// Whether names of a training that differ from the layout's are right all the same.
+    pub trust_names: bool,
     /// What linear layers are stored and computed in.
     pub dtype: GraphDtype,
     /// Allowed error of each stage, relative to `max(1, largest reference value)`.
@@ -75,6 +78,9 @@ struct Parts {
 impl Parts {
     fn resolve(request: &Request<'_>) -> Result<Self, Error> {
         let (policy, layout) = (&request.checkpoint.policy, request.layout);
+        if let Some(trained_on) = TrainedOn::read(&request.checkpoint.folder)? {
+            trained_on.check(layout, request.trust_names)?;
+        }
         let sources = request.embodiment.source_indices(layout)?;
         let actions: Vec<usize> = (0..layout.action.len()).collect();
         let state =

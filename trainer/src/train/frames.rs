@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 use sinew_models::contract::hash_file;
 use sinew_models::smolvla::LayerCache;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The variant that stands for a picture as it is, where training shows changed ones.
@@ -28,7 +28,6 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct FrameSource<'a> {
     setup: &'a Setup,
-    augmenter: Augmenter,
     cache: Option<Arc<FrozenCache>>,
 }
 
@@ -36,12 +35,10 @@ impl<'a> FrameSource<'a> {
     /// For a run in `folder`.
     ///
     /// # Errors
-    /// If the augmentation or the cache asked for cannot be had.
+    /// If the cache asked for cannot be had.
     pub fn new(setup: &'a Setup, learner: &Learner<'_>, folder: &Path) -> Result<Self, Error> {
-        let names: Vec<String> = setup.corpus.state_names().into_iter().map(str::to_owned).collect();
-        let augmenter = Augmenter::new(&setup.config.augment, &names, setup.config.run.seed)?;
         let cache = open_cache(setup, learner, folder)?.map(Arc::new);
-        Ok(Self { setup, augmenter, cache })
+        Ok(Self { setup, cache })
     }
 
     /// Starts reading draws, ahead of their use.
@@ -50,7 +47,7 @@ impl<'a> FrameSource<'a> {
     /// If the system refuses a thread.
     pub fn read<D: Iterator<Item = Draw>>(&self, draws: D, purpose: Purpose) -> Result<Loader<D>, Error> {
         let cameras = self.setup.slots.iter().flatten().copied().collect();
-        let (cache, augmenter) = (self.cache.clone(), self.augmenter.clone());
+        let (cache, augmenter) = (self.cache.clone(), self.setup.augmenter.clone());
         let variants = self.setup.config.cache.variants;
         let needs_pictures = move |draw: &Draw| {
             let variant = variant(&augmenter, draw, variants, purpose);
@@ -79,10 +76,10 @@ impl<'a> FrameSource<'a> {
             Purpose::Training => {
                 let example = sample.example.clone();
                 let mut changed = Sample { draw: sample.draw, example, pictures: Vec::new() };
-                self.augmenter.state(&mut changed.example.state, frame, epoch);
+                self.setup.augmenter.state(&mut changed.example.state, frame, epoch);
                 let mut numbers = self.setup.preparer.prepare(&changed)?;
                 let width = sample.example.state.len();
-                self.augmenter.normalized_state(&mut numbers.state[..width], frame, epoch);
+                self.setup.augmenter.normalized_state(&mut numbers.state[..width], frame, epoch);
                 numbers
             }
         };
@@ -103,7 +100,7 @@ impl<'a> FrameSource<'a> {
         shown: &Shown,
         purpose: Purpose,
     ) -> Result<Seen, Error> {
-        let variant = variant(&self.augmenter, &sample.draw, self.setup.config.cache.variants, purpose);
+        let variant = variant(&self.setup.augmenter, &sample.draw, self.setup.config.cache.variants, purpose);
         let key = FrameKey { frame: sample.draw.frame, variant };
         let keeps_prefix = self.setup.config.cache.mode == CacheMode::Prefix;
         let tensors = match cache.get(key, &self.setup.device)? {
@@ -134,13 +131,13 @@ impl<'a> FrameSource<'a> {
         } else {
             &sample.pictures
         };
-        let changes = purpose == Purpose::Training && self.augmenter.changes_pictures();
+        let changes = purpose == Purpose::Training && self.setup.augmenter.changes_pictures();
         let mut shown: Vec<Vec<f32>> = pictures
             .par_iter()
             .enumerate()
             .map(|(camera, picture)| {
                 if changes {
-                    let picture = self.augmenter.picture(picture.clone(), frame, camera, time);
+                    let picture = self.setup.augmenter.picture(picture.clone(), frame, camera, time);
                     self.setup.preparer.pixels(&picture)
                 } else {
                     self.setup.preparer.pixels(picture)
@@ -198,42 +195,28 @@ fn pair_up(tensors: &[Tensor]) -> Vec<LayerCache<Tensor>> {
 fn open_cache(setup: &Setup, learner: &Learner<'_>, folder: &Path) -> Result<Option<FrozenCache>, Error> {
     let options = &setup.config.cache;
     let model = &setup.model;
-    let (is_frozen, shape) = match options.mode {
+    let shape = match options.mode {
         CacheMode::Off => return Ok(None),
-        CacheMode::Vision => (
-            learner.vision_is_frozen(),
-            EntryShape {
-                tensor_count: setup.slots.len(),
-                rows: model.image_token_count(),
-                width: model.text.hidden_size,
-            },
-        ),
-        CacheMode::Prefix => (
-            learner.context_is_frozen(),
-            EntryShape {
-                tensor_count: 2 * model.layer_count(),
-                rows: learner.context_token_count(setup.base.policy.tokenizer_max_length),
-                width: model.heads().key_value_width(),
-            },
-        ),
+        CacheMode::Vision => EntryShape {
+            tensor_count: setup.slots.len(),
+            rows: model.image_token_count(),
+            width: model.text.hidden_size,
+        },
+        CacheMode::Prefix => EntryShape {
+            tensor_count: 2 * model.layer_count(),
+            rows: learner.context_token_count(setup.base.policy.tokenizer_max_length),
+            width: model.heads().key_value_width(),
+        },
     };
-    if !is_frozen {
-        return Err(sinew_models::Error::Config {
-            key: "cache.mode".to_owned(),
-            found: "a cache of what is trained".to_owned(),
-            expected: "\"off\", or a frozen VLM (policy.train_expert_only, no adapters in its text layers)"
-                .to_owned(),
-        }
-        .into());
-    }
     let place =
         if options.folder.as_os_str().is_empty() { folder.join("cache") } else { options.folder.clone() };
     let limit = options.limit_mb.saturating_mul(1_000_000);
     Ok(Some(FrozenCache::open(&place, &cache_key(setup)?, shape, options.dtype, limit)?))
 }
 
-/// Weights, sizes, words, pictures: whatever changes an entry. Of a dataset's files it is their sizes that are looked
-/// at, as reading all videos would take longer than the cache saves.
+/// Weights, sizes, words, pictures: whatever changes an entry. Of a dataset's metadata, where the instructions are, it
+/// is the content that is looked at; of its other files the sizes, as reading all videos would take longer than the
+/// cache saves.
 fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
     let config = &setup.config;
     let names: Vec<&str> =
@@ -246,17 +229,21 @@ fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
         .with("model", &model)
         .with("tokenizer", hash_file(&setup.base.tokenizer)?.sha256.as_bytes())
         .with("augment", &augment)
-        .with("seed", &config.run.seed.to_le_bytes())
+        .with("seed", &if setup.augmenter.changes_pictures() { config.run.seed } else { 0 }.to_le_bytes())
         .with("slots", format!("{:?} {:?}", setup.slots, setup.corpus.cameras()).as_bytes());
     for place in 0..setup.corpus.dataset_count() {
         let root = setup.corpus.dataset(place).root().to_owned();
-        key = key.with("dataset", format!("{:?}", file_sizes(&root)?).as_bytes());
+        for (path, size) in file_sizes(&root)? {
+            let name = path.strip_prefix(&root).unwrap_or(&path);
+            let content = if name.starts_with("meta") { hash_file(&path)?.sha256 } else { size.to_string() };
+            key = key.with(&path.to_string_lossy(), content.as_bytes());
+        }
     }
     key.with_weights(&setup.base.weights, names)
 }
 
 /// Every file under a folder with its size, in order.
-fn file_sizes(folder: &Path) -> Result<Vec<(std::path::PathBuf, u64)>, Error> {
+fn file_sizes(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Error> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -35,9 +35,4 @@ impl Freezing {
         }
         !vlm.starts_with("model.text_model.norm.") && !vlm.starts_with(&last_layer)
     }
-
-    /// Whether no weight of the VLM is trained, so that what it makes of a frame never changes.
-    pub fn vlm_is_frozen(&self) -> bool {
-        self.train_expert_only
-    }
 }

@@ -25,7 +25,8 @@ impl Handover {
     /// Finds it, if the configuration asks for a bundle.
     ///
     /// # Errors
-    /// If ONNX Runtime is not there, or the robot has no layout for what the policy sees and does.
+    /// If ONNX Runtime is not there, or the robot has no layout for what the policy sees and does, or
+    /// the layout's names or rate are not the data's.
     pub fn prepare(setup: &Setup) -> Result<Option<Self>, Error> {
         let options = &setup.config.bundle;
         if !options.write {
@@ -33,16 +34,9 @@ impl Handover {
         }
         let embodiment = Embodiment::named(&setup.config.data.robot)?;
         let name = Some(options.layout.as_str()).filter(|name| !name.is_empty());
-        let (state_names, action_names) = (setup.corpus.state_names(), setup.corpus.action_names());
-        let layout = layout::resolve(&embodiment, name, state_names.len(), action_names.len())?;
-        let expected = layout.state.iter().chain(&layout.action).map(|dimension| dimension.name.as_str());
-        let found = state_names.into_iter().chain(action_names.iter().map(String::as_str));
-        if let Some((found, expected)) = found.zip(expected).find(|(found, expected)| found != expected) {
-            tracing::warn!(
-                "the data's `{found}` is `{expected}` in layout `{}`: make sure that they are the same",
-                layout.name
-            );
-        }
+        let (state_dim, action_dim) = (setup.corpus.state_names().len(), setup.corpus.action_names().len());
+        let layout = layout::resolve(&embodiment, name, state_dim, action_dim)?;
+        setup.trained_on().check(&layout, false)?;
         Ok(Some(Self { engine: Engine::load(None)?, embodiment, layout }))
     }
 
@@ -62,6 +56,7 @@ impl Handover {
             embodiment: &self.embodiment,
             layout: &self.layout,
             cameras: &BTreeMap::new(),
+            trust_names: false,
             dtype: GraphDtype::F32,
             tolerance: TOLERANCE,
             output: &output,

@@ -3,7 +3,6 @@
 use crate::Error;
 use crate::candle_ops::CandleOps;
 use crate::train::forward::{Forward, Loss, Observations, Prefix, Targets};
-use crate::train::freeze::Freezing;
 use crate::train::noising::Noised;
 use crate::train::params::{Params, Selection};
 use crate::train::prepare::Prepared;
@@ -62,27 +61,11 @@ impl<'a> Learner<'a> {
         &self.params
     }
 
-    /// What is frozen.
-    pub fn freezing(&self) -> Freezing {
-        self.selection.freezing
-    }
-
-    /// Whether no gradient passes through images and language.
-    pub fn context_is_frozen(&self) -> bool {
-        let adapts_text = |lora: crate::train::lora::Lora| lora.target == crate::config::LoraTarget::Text;
-        self.selection.freezing.vlm_is_frozen() && !self.selection.lora.is_some_and(adapts_text)
-    }
-
     /// Tokens of images and language together, for instructions padded to `max_token_count`.
     pub fn context_token_count(&self, max_token_count: usize) -> usize {
         let layout =
             PrefixLayout::new(self.selection.model, &self.camera_valid, &vec![true; max_token_count]);
         layout.context_token_count()
-    }
-
-    /// Whether no gradient passes through the vision tower and the connector.
-    pub fn vision_is_frozen(&self) -> bool {
-        self.selection.freezing.vlm_is_frozen()
     }
 
     /// A camera slot's picture to tokens `[1, tokens, hidden]`.
@@ -158,7 +141,7 @@ impl<'a> Learner<'a> {
         let state: Vec<f32> = shown.iter().flat_map(|shown| shown.numbers.state.iter().copied()).collect();
         let observations =
             Observations { instructions: &instructions, state: &state, camera_valid: &self.camera_valid };
-        if self.context_is_frozen() {
+        if self.selection.context_is_frozen() {
             let contexts =
                 shown.iter().map(|shown| self.frozen_context(shown)).collect::<Result<Vec<_>, _>>()?;
             return self.forward().append_state(&stack_layers(&contexts)?, &observations);

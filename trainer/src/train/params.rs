@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::candle_ops::CandleOps;
+use crate::config::LoraTarget;
 use crate::train::freeze::Freezing;
 use crate::train::lora::{Adapter, Lora};
 use candle_core::{DType, Device, Tensor, Var};
@@ -40,6 +41,18 @@ pub struct Selection<'a> {
     pub device: &'a Device,
     /// What matrix products are computed in; the trained weights themselves stay float32.
     pub product_dtype: DType,
+}
+
+impl Selection<'_> {
+    /// Whether no gradient passes through images and language.
+    pub fn context_is_frozen(&self) -> bool {
+        self.vision_is_frozen() && self.lora.is_none_or(|lora| lora.target != LoraTarget::Text)
+    }
+
+    /// Whether no gradient passes through the vision tower and the connector.
+    pub fn vision_is_frozen(&self) -> bool {
+        self.freezing.train_expert_only
+    }
 }
 
 impl Params {

@@ -49,6 +49,7 @@ pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool
     }
     let setup = Setup::new(config)?;
     let handover = Handover::prepare(&setup)?;
+    let order = Order::new(&setup.corpus, &setup.config.data, setup.config.run.seed)?;
     let store = Store::open(&folder, setup.config.checkpoints.keep_last)?;
     let last = if resume { store.last() } else { None };
     let mut run = Run::new(&setup, store, &folder)?;
@@ -56,7 +57,7 @@ pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool
         run.restore(last)?;
     }
     crate::train::record::write(&folder, &setup, command)?;
-    let mut outcome = run.go(stop)?;
+    let mut outcome = run.go(order, stop)?;
     if let Some(handover) = handover.filter(|_| !outcome.was_stopped) {
         let checkpoint = outcome.best.as_ref().unwrap_or(&outcome.last);
         outcome.bundle = Some(handover.write(checkpoint, &folder, command)?);
@@ -103,7 +104,8 @@ impl<'a> Run<'a> {
         let restored = restore(checkpoint, self.learner.params(), options, &self.setup.device)?;
         if restored.progress.fingerprint != self.progress.fingerprint {
             return Err(sinew_models::Error::Mismatch {
-                what: "base policy, episodes and [data] of the training".to_owned(),
+                what: "base policy, episodes, [data], [augment], [loss], seed and batch size of the training"
+                    .to_owned(),
                 left_name: "the run".to_owned(),
                 left: restored.progress.fingerprint,
                 right_name: "the configuration".to_owned(),
@@ -125,10 +127,9 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn go(mut self, stop: &AtomicBool) -> Result<Outcome, Error> {
+    fn go(mut self, order: Order, stop: &AtomicBool) -> Result<Outcome, Error> {
         let config = &self.setup.config;
         let mut metrics = Metrics::open(self.folder, self.progress.step)?;
-        let order = Order::new(&self.setup.corpus, &config.data, config.run.seed)?;
         let mut place = Place { epoch: self.progress.epoch, draw_count: self.progress.epoch_position };
         let frames = FrameSource::new(self.setup, &self.learner, self.folder)?;
         let mut samples = frames.read(DrawStream::new(order, place)?, Purpose::Training)?;

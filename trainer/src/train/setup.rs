@@ -2,8 +2,13 @@
 
 use crate::Error;
 use crate::checkpoint::policy_folder::Changes;
+use crate::checkpoint::trained_on::TrainedOn;
 use crate::config::{ComputeDtype, TrainConfig, required};
-use crate::data::{Corpus, FeatureStatistics, NormalizationMode, Statistics, dimension_weights};
+use crate::data::{
+    Augmenter, Corpus, FeatureStatistics, NearConstant, NormalizationMode, STATE, Statistics,
+    dimension_weights,
+};
+use crate::frozen::CacheMode;
 use crate::train::freeze::Freezing;
 use crate::train::lora::Lora;
 use crate::train::params::Selection;
@@ -36,6 +41,8 @@ pub struct Setup {
     pub corpus: Arc<Corpus>,
     /// Of the training frames, harmless for dimensions that hardly vary.
     pub statistics: Statistics,
+    /// What is changed of samples at random.
+    pub augmenter: Augmenter,
     /// Samples to the model's numbers.
     pub preparer: Preparer,
     /// Where each of the policy's camera slots stands among the corpus's cameras; none for a blank.
@@ -63,7 +70,12 @@ impl Setup {
         let slots = camera_slots(&base, &corpus)?;
         let exact = Statistics::of(&corpus)?;
         let (statistics, near_constant) = exact.floored(config.data.std_floor);
-        for dimension in &near_constant {
+        let normalization = &config.data.normalization;
+        let divides = |dimension: &&NearConstant| {
+            let mode = if dimension.feature == STATE { normalization.state } else { normalization.action };
+            mode.spread() == Some(dimension.statistic)
+        };
+        for dimension in near_constant.iter().filter(divides) {
             tracing::warn!(
                 "{} `{}` hardly varies ({} {:e}): centred, not scaled",
                 dimension.feature,
@@ -72,11 +84,46 @@ impl Setup {
                 dimension.found
             );
         }
+        let state_names = corpus.state_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let augmenter = Augmenter::new(&config.augment, &state_names, config.run.seed)?;
         let preparer = preparer(&config, &base, &model, &statistics)?;
         let weights = &config.data.weights;
         let dimension_weights =
             dimension_weights(weights, corpus.action_names(), &exact.action, config.data.std_floor)?;
-        Ok(Self { config, base, model, corpus, statistics, preparer, slots, dimension_weights, device })
+        let setup = Self {
+            config,
+            base,
+            model,
+            corpus,
+            statistics,
+            augmenter,
+            preparer,
+            slots,
+            dimension_weights,
+            device,
+        };
+        setup.check_cache()?;
+        Ok(setup)
+    }
+
+    /// Only what never changes can be kept.
+    fn check_cache(&self) -> Result<(), Error> {
+        let selection = self.selection();
+        let is_frozen = match self.config.cache.mode {
+            CacheMode::Off => true,
+            CacheMode::Vision => selection.vision_is_frozen(),
+            CacheMode::Prefix => selection.context_is_frozen(),
+        };
+        if is_frozen {
+            return Ok(());
+        }
+        Err(sinew_models::Error::Config {
+            key: "cache.mode".to_owned(),
+            found: "a cache of what is trained".to_owned(),
+            expected: "\"off\", or a frozen VLM (policy.train_expert_only, no adapters in its text layers)"
+                .to_owned(),
+        }
+        .into())
     }
 
     /// What is frozen.
@@ -159,7 +206,17 @@ impl Setup {
                 mode("ACTION", normalization.action),
             ]),
             statistics,
+            trained_on: self.trained_on(),
             config: self.changed_keys(),
+        }
+    }
+
+    /// What the policy's numbers are called, and how far apart its actions are.
+    pub fn trained_on(&self) -> TrainedOn {
+        TrainedOn {
+            state: self.corpus.state_names().into_iter().map(str::to_owned).collect(),
+            action: self.corpus.action_names().to_vec(),
+            rate_hz: self.corpus.action_rate_hz(),
         }
     }
 
@@ -212,13 +269,15 @@ impl Setup {
         })
     }
 
-    /// A hash of what the training begins with: the base's weights, the choice of data, the episodes and their
-    /// numbers' statistics. Resumed on anything else, a run could not go on as if it had never stopped.
+    /// A hash of what decides the samples and what is made of them: the base's weights, the choice of data, the
+    /// episodes and their numbers' statistics, seed, batch, augmentation and loss. Resumed on anything else, a run could not go on as if it had never stopped.
     ///
     /// # Errors
     /// If the weights cannot be read or the options not written down.
     pub fn fingerprint(&self) -> Result<String, Error> {
-        let options = toml::to_string(&self.config.data)
+        let config = &self.config;
+        let options = (&config.data, &config.augment, &config.loss, config.run.seed, config.run.batch_size);
+        let options = serde_json::to_string(&options)
             .map_err(|error| Error::Config { place: "[data]".to_owned(), message: error.to_string() })?;
         let mut hash = Sha256::new();
         hash.update(hash_file(self.base.weights.path())?.sha256);

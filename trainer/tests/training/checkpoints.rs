@@ -104,7 +104,8 @@ fn the_newest_and_the_best_are_kept() {
 fn a_run_on_behavior_episodes_ends_with_a_bundle_for_the_robot() {
     let bench = Bench::behavior();
     let more = "run.steps = 2\nrun.batch_size = 1\nbundle.write = true\nbundle.layout = \"behavior-2025-top32\"\n\
-        data.state = \"behavior-2025-top32\"\ndata.validation_fraction = 0.5\n";
+        data.state = \"behavior-2025-top32\"\ndata.action = \"behavior-2025-top32\"\n\
+        data.validation_fraction = 0.5\n";
     let output = bench.command("run", more).env("ORT_DYLIB_PATH", onnxruntime_library()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bundle = Bundle::open(&bench.output("run").join("bundle")).unwrap();

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod learning;
+mod refusals;
 mod resuming;
 mod support;
 
