@@ -20,6 +20,7 @@ mod error;
 pub mod history;
 pub mod inference;
 pub mod ingest;
+pub mod motion;
 pub mod net;
 pub mod plan;
 pub mod plot;
