@@ -1,5 +1,6 @@
 //! Offline: SmolVLA from logged episodes to a bundle for the robot.
 
+pub mod analyze;
 pub mod candle_ops;
 pub mod checkpoint;
 pub mod cli;
