@@ -12,6 +12,7 @@ mod kit;
 mod robot;
 
 use sinew_models::contract::Bundle;
+use sinew_models::flow::Conditioning;
 use sinew_proto::msg::builtin_interfaces::Time;
 use sinew_proto::msg::sensor_msgs::{CompressedImage, JointState};
 use sinew_proto::msg::std_msgs::Header;
@@ -23,7 +24,7 @@ use sinew_runtime::history::{History, Sample};
 use sinew_runtime::ingest::FramePreparer;
 use sinew_runtime::net;
 use sinew_runtime::plan::Plan;
-use sinew_runtime::policy::{Policy, fill_gaussian};
+use sinew_runtime::policy::{Inferred, Policy, fill_gaussian};
 use sinew_runtime::publish::Publisher;
 use sinew_runtime::sync::{Frame, Streams};
 use sinew_runtime::telemetry::Histogram;
@@ -91,7 +92,8 @@ fn main() {
         marks.push(Instant::now());
         fill_gaussian(0, round, &mut noise);
         let frames = observation.frames.iter().map(|frame| frame.pixels.as_slice());
-        let (values, inference) = policy.infer(frames, &observation.state, &noise).unwrap();
+        let Inferred { actions: values, times: inference, .. } =
+            policy.infer(frames, &observation.state, &noise, &Conditioning::Free).unwrap();
         let graphs = inference.vision + inference.prefix + inference.denoise;
         marks.push(Instant::now());
         let captured_at = observation.captured_at;

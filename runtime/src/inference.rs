@@ -4,11 +4,12 @@ use crate::clock::{self, ms};
 use crate::command::{Chunk, CommandPlan};
 use crate::error::Error;
 use crate::ingest::Inbox;
-use crate::policy::{InferenceTimes, Policy, fill_gaussian};
+use crate::policy::{Inferred, Policy, fill_gaussian};
 use crate::publish::Publisher;
 use crate::stop::Stop;
 use crate::sync::{NotReady, Observation, Synchronizer};
 use crate::telemetry::{ChunkReport, EventKind, StageTimes, Telemetry};
+use sinew_models::flow::Conditioning;
 use sinew_proto::Stamp;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -78,12 +79,12 @@ impl Inference {
             let observe = start.elapsed();
             fill_gaussian(self.seed, sequence, &mut noise);
             let frames = observation.frames.iter().map(|frame| frame.pixels.as_slice());
-            let inferred = self.policy.infer(frames, &observation.state, &noise);
-            let (values, times) = match inferred {
+            let inferred = self.policy.infer(frames, &observation.state, &noise, &Conditioning::Free);
+            let inferred = match inferred {
                 Err(_) if self.stop.is_requested() => break,
                 inferred => inferred?,
             };
-            sequence += u64::from(self.send(sequence, &observation, values, observe, times));
+            sequence += u64::from(self.send(sequence, &observation, inferred, observe));
         }
         Ok(())
     }
@@ -105,15 +106,9 @@ impl Inference {
     }
 
     /// Publishes a chunk and reports it. Returns whether it went out.
-    fn send(
-        &self,
-        sequence: u64,
-        observation: &Observation,
-        values: Vec<f32>,
-        observe: Duration,
-        times: InferenceTimes,
-    ) -> bool {
+    fn send(&self, sequence: u64, observation: &Observation, inferred: Inferred, observe: Duration) -> bool {
         let start = Instant::now();
+        let Inferred { actions: values, times, .. } = inferred;
         let captured_at = observation.captured_at;
         let instruction = self.instruction.clone().unwrap_or_default();
         let chunk = Chunk { sequence, instruction, captured_at, values };

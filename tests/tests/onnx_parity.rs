@@ -6,7 +6,7 @@
 
 use ort::session::Session;
 use sinew_models::contract::io;
-use sinew_models::flow;
+use sinew_models::flow::{self, Conditioning, Guidance, GuidanceOptions, PrefixSchedule};
 use sinew_models::masks::PrefixLayout;
 use sinew_models::preprocess::ResizePlan;
 use sinew_tests::golden::{Array, CASES, Case, TOLERANCE, relative_error};
@@ -157,14 +157,19 @@ impl<'a, 'b> Sample<'a, 'b> {
     }
 
     fn denoise(&mut self, cache: &Outputs, x_t: &[f32], time: f32) -> Outputs {
+        let chunk = self.graphs.case.checkpoint.model.chunk_size;
+        self.denoise_at(cache, x_t, &vec![time; chunk])
+    }
+
+    fn denoise_at(&mut self, cache: &Outputs, x_t: &[f32], time: &[f32]) -> Outputs {
         let model = &self.graphs.case.checkpoint.model;
         let (chunk, tokens) = (model.chunk_size, self.layout.token_count());
-        let (time, mask) = (vec![time; chunk], self.layout.suffix_mask(chunk));
+        let mask = self.layout.suffix_mask(chunk);
         let positions = self.layout.suffix_positions(chunk);
         let width = model.heads().key_value_width();
         let mut inputs = vec![
             (io::X_T.to_owned(), Input::Numbers(x_t, vec![1, chunk, model.max_action_dim])),
-            (io::TIME.to_owned(), Input::Numbers(&time, vec![1, chunk])),
+            (io::TIME.to_owned(), Input::Numbers(time, vec![1, chunk])),
             (io::MASK.to_owned(), Input::Numbers(&mask, vec![1, chunk, tokens + chunk])),
             (io::POSITIONS.to_owned(), Input::Ids(&positions, vec![1, chunk])),
         ];
@@ -205,6 +210,55 @@ impl<'a, 'b> Sample<'a, 'b> {
         let expected = self.recorded(&format!("sample.x_t.{step}")).unwrap();
         self.compare("sample.x_t.last", &expected.values, &x_t);
     }
+
+    /// Real-time chunking, recorded of the first sample: weights, every Euler step, the chunk.
+    fn guided(&mut self, cache: &Outputs) {
+        let case = self.graphs.case;
+        let model = &case.checkpoint.model;
+        let shape @ (chunk, width) = (model.chunk_size, model.max_action_dim);
+        let rule = |key: &str| case.meta["rtc"][key].as_f64().unwrap();
+        let (delay, execution_horizon) =
+            (rule("inference_delay") as usize, rule("execution_horizon") as usize);
+        let left_over = case.get("rtc.prev_chunk");
+        for (name, schedule) in [
+            ("zeros", PrefixSchedule::Zeros),
+            ("ones", PrefixSchedule::Ones),
+            ("linear", PrefixSchedule::Linear),
+            ("exp", PrefixSchedule::Exp),
+        ] {
+            let horizon = execution_horizon.min(left_over.shape[0]);
+            case.assert_close(&format!("rtc.weights.{name}"), &schedule.weights(delay, horizon, chunk));
+            if case.find(&format!("rtc.{name}.x_t.1")).is_none() {
+                continue;
+            }
+            let max_weight = rule("max_guidance_weight") as f32;
+            let options = GuidanceOptions { schedule, max_weight, execution_horizon };
+            let guidance =
+                Guidance::new(&options, &left_over.values, left_over.shape[1], delay, shape).unwrap();
+            let mut x_t = self.recorded("in.noise").unwrap().values;
+            let mut step = 0;
+            flow::sample(
+                model.denoise_step_count,
+                &mut x_t,
+                chunk,
+                &Conditioning::Guided(guidance),
+                |x, time| {
+                    if let Some(expected) = case.find(&format!("rtc.{name}.x_t.{step}")) {
+                        self.compare(&format!("rtc.{name}.x_t.{step}"), &expected.values, x);
+                    }
+                    step += 1;
+                    Ok::<_, std::convert::Infallible>(
+                        self.denoise_at(cache, x, time).remove(io::VELOCITY).unwrap(),
+                    )
+                },
+            )
+            .unwrap();
+            let expected = case.get(&format!("rtc.{name}.actions_norm"));
+            let real = |row: &[f32]| row[..expected.shape[2]].to_vec();
+            let found: Vec<f32> = x_t.chunks_exact(width).flat_map(real).collect();
+            self.compare(&format!("rtc.{name}.actions_norm"), &expected.values, &found);
+        }
+    }
 }
 
 #[test]
@@ -219,6 +273,10 @@ fn every_stage_of_every_configuration_gives_the_references_numbers() {
             let cache = sample.prefix(&tokens);
             sample.one_evaluation(&cache);
             sample.euler(&cache);
+            // Kept of this configuration only.
+            if index == 0 && case.name == "tiny" {
+                sample.guided(&cache);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 
 use sinew_models::contract::Bundle;
 use sinew_models::embodiment::Embodiment;
+use sinew_models::flow::Conditioning;
 use sinew_models::preprocess::ResizePlan;
 use sinew_runtime::config::PolicyConfig;
 use sinew_runtime::policy::Policy;
@@ -49,7 +50,8 @@ fn the_runtimes_policy_gives_the_references_actions() {
     };
     let frames: Vec<Vec<f32>> = bundle.manifest.cameras.iter().map(|camera| frame(&camera.key)).collect();
     let (state, noise) = (case.get("in.state_raw").sample(0), case.get("in.noise").sample(0));
-    let (found, _) = policy.infer(frames.iter().map(Vec::as_slice), &state.values, &noise.values).unwrap();
+    let frames = frames.iter().map(Vec::as_slice);
+    let found = policy.infer(frames, &state.values, &noise.values, &Conditioning::Free).unwrap().actions;
 
     let expected = case.get("sample.actions").sample(0);
     let dimensions = &bundle.manifest.action.dimensions;

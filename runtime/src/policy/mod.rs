@@ -21,7 +21,7 @@ use ort::value::{PrimitiveTensorElementType, Tensor};
 use signature::{Signature, image_tokens_shape, key_value_shape};
 use sinew_models::config::ModelConfig;
 use sinew_models::contract::{Bundle, Manifest, TOKENIZER_FILE, io};
-use sinew_models::flow::euler;
+use sinew_models::flow::{self, Conditioning};
 use sinew_models::masks::PrefixLayout;
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
 use std::sync::Arc;
@@ -46,6 +46,17 @@ impl InferenceTimes {
     pub fn host(&self) -> Duration {
         self.total.saturating_sub(self.vision + self.prefix + self.denoise)
     }
+}
+
+/// One chunk of actions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inferred {
+    /// In the bundle's order and units, `[chunk, action dimensions]`.
+    pub actions: Vec<f32>,
+    /// As the network says it, `[chunk, max_action_dim]`: what the next chunk can go on from.
+    pub normalized: Vec<f32>,
+    /// How long it took.
+    pub times: InferenceTimes,
 }
 
 /// A bundle's policy, ready to run.
@@ -193,11 +204,10 @@ impl Policy {
         self.denoise.binding.input(io::POSITIONS, &tensor([1, chunk], layout.suffix_positions(chunk))?)
     }
 
-    /// One chunk of actions in the bundle's order and units. An instruction must have been set.
+    /// One chunk of actions. An instruction must have been set.
     ///
     /// # Shapes
-    /// One `[3, size, size]` a camera, `state` `[state dimensions]`, `noise` `[chunk, max_action_dim]`; the result
-    /// `[chunk, action dimensions]`, all row-major.
+    /// One `[3, size, size]` a camera, `state` `[state dimensions]`, `noise` `[chunk, max_action_dim]`, all row-major.
     ///
     /// # Errors
     /// If a shape is wrong, a state number is not finite, or a graph fails or is interrupted.
@@ -206,7 +216,8 @@ impl Policy {
         frames: impl ExactSizeIterator<Item = &'a [f32]>,
         state: &[f32],
         noise: &[f32],
-    ) -> Result<(Vec<f32>, InferenceTimes), Error> {
+        conditioning: &Conditioning,
+    ) -> Result<Inferred, Error> {
         let start = Instant::now();
         let mut times = InferenceTimes::default();
         let options = &self.run_options;
@@ -223,14 +234,15 @@ impl Policy {
         expect_len("noise", self.model.chunk_size * self.model.max_action_dim, noise.len())?;
         let mut x_t = noise.to_vec();
         let denoise = &mut self.denoise;
-        euler(self.model.denoise_step_count, &mut x_t, |x_t, time| {
-            let (velocity, took) = denoise.run(x_t, time, options)?;
+        let ModelConfig { denoise_step_count, chunk_size, .. } = self.model;
+        flow::sample(denoise_step_count, &mut x_t, chunk_size, conditioning, |x_t, step_times| {
+            let (velocity, took) = denoise.run(x_t, step_times, options)?;
             times.denoise += took;
             Ok::<_, Error>(velocity)
         })?;
         let actions = self.action_normalizer.unnormalize(&x_t, self.model.max_action_dim)?;
         times.total = start.elapsed();
-        Ok((actions, times))
+        Ok(Inferred { actions, normalized: x_t, times })
     }
 }
 
@@ -308,9 +320,14 @@ impl Denoise {
         })
     }
 
-    fn run(&mut self, x_t: &[f32], time: f32, options: &RunOptions) -> Result<(Vec<f32>, Duration), Error> {
+    fn run(
+        &mut self,
+        x_t: &[f32],
+        times: &[f32],
+        options: &RunOptions,
+    ) -> Result<(Vec<f32>, Duration), Error> {
         fill("x_t", &mut self.x_t, x_t)?;
-        self.time.extract_tensor_mut().1.fill(time);
+        fill("time", &mut self.time, times)?;
         self.binding.input(io::X_T, &self.x_t)?;
         self.binding.input(io::TIME, &self.time)?;
         let took = timed(|| self.graph.run(&self.binding, options))?;

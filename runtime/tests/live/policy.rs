@@ -2,8 +2,9 @@
 
 use crate::kit::{bundle, full_size_bundle, onnxruntime};
 use sinew_models::contract::Bundle;
+use sinew_models::flow::Conditioning;
 use sinew_runtime::config::PolicyConfig;
-use sinew_runtime::policy::{Policy, fill_gaussian};
+use sinew_runtime::policy::{Inferred, Policy, fill_gaussian};
 use std::path::Path;
 
 /// The policy of a folder, told to open the drawer, and the length of a frame.
@@ -27,7 +28,8 @@ fn chunks_do_not_depend_on_noise_and_come_back_in_the_bundles_units() {
         for sequence in 0..3 {
             fill_gaussian(1, sequence, &mut noise);
             let frames = frames.iter().map(Vec::as_slice);
-            let (chunk, times) = policy.infer(frames, &state, &noise).unwrap();
+            let Inferred { actions: chunk, times, .. } =
+                policy.infer(frames, &state, &noise, &Conditioning::Free).unwrap();
             assert!(times.total >= times.vision + times.prefix + times.denoise);
             assert_eq!(chunk.len(), 50 * 23);
             for (step, values) in chunk.chunks_exact(23).enumerate() {
@@ -64,5 +66,6 @@ fn an_interrupted_policy_stops() {
     policy.interrupter().interrupt().unwrap();
     let frame = vec![0.0; frame_len];
     let noise = vec![0.0; policy.noise_len()];
-    assert!(policy.infer([frame.as_slice(); 3].into_iter(), &[0.0; 32], &noise).is_err());
+    let frames = [frame.as_slice(); 3].into_iter();
+    assert!(policy.infer(frames, &[0.0; 32], &noise, &Conditioning::Free).is_err());
 }

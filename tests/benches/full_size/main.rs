@@ -12,7 +12,7 @@ mod ceiling;
 use candle_core::{Device, Tensor};
 use sinew_models::checkpoint::Checkpoint;
 use sinew_models::contract::Bundle;
-use sinew_models::flow;
+use sinew_models::flow::{self, Conditioning};
 use sinew_models::masks::PrefixLayout;
 use sinew_models::preprocess::InstructionTokenizer;
 use sinew_models::smolvla::{PrefixInputs, SmolVla, SuffixInputs};
@@ -90,7 +90,8 @@ fn onnx_runtime(engine: &Engine, bundle: &Bundle) -> impl FnMut() + use<> {
     let cameras = bundle.manifest.cameras.len();
     move || {
         let frames = (0..cameras).map(|_| pixels.as_slice());
-        policy.infer(frames.collect::<Vec<_>>().into_iter(), &state, &noise).unwrap();
+        let frames = frames.collect::<Vec<_>>().into_iter();
+        policy.infer(frames, &state, &noise, &Conditioning::Free).unwrap();
     }
 }
 

@@ -1,5 +1,9 @@
 //! Flow matching: from noise at t = 1 to an action chunk at t = 0.
 
+mod chunking;
+
+pub use chunking::{CleanPrefix, Conditioning, Guidance, GuidanceOptions, PrefixSchedule, sample};
+
 /// Integrates the velocity with `step_count` Euler steps, in place: `x ← x − v(x, t) / step_count` at
 /// `t = 1 − k / step_count`. t = 0 is never evaluated.
 ///
