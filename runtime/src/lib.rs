@@ -29,6 +29,7 @@ pub mod publish;
 pub mod replay;
 pub mod robot;
 pub mod run;
+pub mod schedule;
 pub mod slot;
 pub mod state;
 pub mod stop;

@@ -6,4 +6,5 @@ mod feedback;
 mod manifest;
 mod plan;
 mod replayed;
+mod schedule;
 mod sync;
