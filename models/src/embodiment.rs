@@ -7,6 +7,7 @@
 //! Names of quantities: `<joint>.pos`, `<joint>.vel`, `<joint>.effort` for what a joint reports,
 //! `<hand>.x`, `.y`, `.z` for a hand's position in the base frame, a bare `<joint>` for what it is commanded.
 
+use crate::envelope::{Capsule, Clearance, Operating, Workspace, validate_shapes, validate_workspace};
 use crate::error::{Error, nearest_name};
 use crate::kinematics::{Kinematics, Link};
 use crate::unit::{Affine, Unit};
@@ -14,7 +15,10 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-const BUILT_IN: [(&str, &str); 1] = [("r1pro", include_str!("../embodiments/r1pro.toml"))];
+const BUILT_IN: [(&str, &str); 2] = [
+    ("r1pro", include_str!("../embodiments/r1pro.toml")),
+    ("so101", include_str!("../embodiments/so101.toml")),
+];
 
 /// How a group is commanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -80,6 +84,8 @@ pub struct Group {
     /// From other units to the wire's: `wire = scale · x + offset`, one entry for all joints or one a joint.
     #[serde(default)]
     pub units: BTreeMap<Unit, Vec<Affine>>,
+    /// What it may be commanded at most. Without it the robot can be learned from, but not moved.
+    pub operating: Option<Operating>,
 }
 
 impl Group {
@@ -98,13 +104,15 @@ impl Group {
 }
 
 /// A hand: the link whose position in the base frame is part of the state.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hand {
     /// Its name.
     pub name: String,
     /// The link at the end of the chain.
     pub link: String,
+    /// Where it may be.
+    pub workspace: Option<Workspace>,
 }
 
 /// A camera and the topics it may be found on, the preferred one first.
@@ -237,6 +245,10 @@ struct File {
     state_tables: Vec<StateTable>,
     layouts: Vec<Layout>,
     links: Vec<Link>,
+    #[serde(default)]
+    capsules: Vec<Capsule>,
+    #[serde(default)]
+    clearances: Vec<Clearance>,
 }
 
 /// A robot.
@@ -254,7 +266,11 @@ pub struct Embodiment {
     pub state_tables: Vec<StateTable>,
     /// Known layouts of policies.
     pub layouts: Vec<Layout>,
-    /// The chains from the base to the hands, in the order of `hands`.
+    /// Shapes of its parts.
+    pub capsules: Vec<Capsule>,
+    /// Which parts stay how far apart.
+    pub clearances: Vec<Clearance>,
+    /// The tree of links from the base to the hands, in the order of `hands`, and to the capsules.
     pub kinematics: Kinematics,
 }
 
@@ -269,7 +285,7 @@ impl Embodiment {
             kind: "robot",
             name: name.to_owned(),
             place: "the built-in descriptions".to_owned(),
-            nearest: BUILT_IN.first().map(|(known, _)| (*known).to_owned()),
+            nearest: nearest_name(name, BUILT_IN.iter().map(|(known, _)| *known)),
         })?;
         Self::parse(text, Path::new(name))
     }
@@ -293,8 +309,10 @@ impl Embodiment {
 
     fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let file: File = toml::from_str(text).map_err(|e| Error::file(path, e))?;
-        let kinematics = Kinematics::new(&file.links, &file.base_link, &file.hands, &file.groups)
-            .map_err(|message| Error::file(path, message))?;
+        let capsule_links = file.capsules.iter().map(|capsule| capsule.link.as_str());
+        let kinematics =
+            Kinematics::new(&file.links, &file.base_link, &file.hands, capsule_links, &file.groups)
+                .map_err(|message| Error::file(path, message))?;
         let embodiment = Self {
             name: file.name,
             groups: file.groups,
@@ -302,6 +320,8 @@ impl Embodiment {
             cameras: file.cameras,
             state_tables: file.state_tables,
             layouts: file.layouts,
+            capsules: file.capsules,
+            clearances: file.clearances,
             kinematics,
         };
         embodiment.validate().map_err(|message| Error::file(path, message))?;
@@ -339,6 +359,13 @@ impl Embodiment {
                 }
             }
         }
+        for group in &self.groups {
+            group.operating.as_ref().map_or(Ok(()), |operating| operating.validate(group))?;
+        }
+        for hand in &self.hands {
+            hand.workspace.as_ref().map_or(Ok(()), |workspace| validate_workspace(&hand.name, workspace))?;
+        }
+        validate_shapes(&self.capsules, &self.clearances)?;
         for layout in &self.layouts {
             self.check_layout(layout).map_err(|e| format!("layout `{}`: {e}", layout.name))?;
         }

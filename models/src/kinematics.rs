@@ -1,4 +1,4 @@
-//! Forward kinematics: where the hands are, from the joints' positions.
+//! Forward kinematics: where the links are, from the joints' positions.
 
 use crate::embodiment::{Group, Hand};
 use serde::Deserialize;
@@ -24,71 +24,162 @@ pub struct Link {
 
 type Matrix = [[f64; 3]; 3];
 
+/// Where a link is in the base frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Frame {
+    /// Its axes, in columns.
+    pub rotation: [[f64; 3]; 3],
+    /// Its origin, metres.
+    pub origin_m: [f64; 3],
+}
+
+impl Frame {
+    /// The base itself.
+    pub const BASE: Self = Self { rotation: IDENTITY, origin_m: [0.0; 3] };
+
+    /// A point of the link, in the base frame, metres.
+    pub fn point_m(&self, local_m: [f64; 3]) -> [f64; 3] {
+        let moved = transform(&self.rotation, local_m);
+        std::array::from_fn(|axis| self.origin_m[axis] + moved[axis])
+    }
+}
+
+/// A link that somebody asks for, or one on the way to it.
 #[derive(Clone, Debug)]
-struct Step {
+struct Node {
+    link: String,
+    /// Index of the link it hangs on, which comes before it.
+    parent: usize,
     origin_m: [f64; 3],
-    rotation: Matrix,
+    rotation: Option<Matrix>,
     /// Axis, group, joint.
     turn: Option<([f64; 3], usize, usize)>,
 }
 
-/// The chains from the base to each hand.
+impl Node {
+    fn frame(&self, parent: &Frame, position_rad: impl Fn(usize, usize) -> f64) -> Frame {
+        let origin_m = parent.point_m(self.origin_m);
+        let mut rotation = parent.rotation;
+        if let Some(fixed) = &self.rotation {
+            rotation = multiply(&rotation, fixed);
+        }
+        if let Some((axis, group, joint)) = self.turn {
+            rotation = multiply(&rotation, &about_axis(axis, position_rad(group, joint)));
+        }
+        Frame { rotation, origin_m }
+    }
+}
+
+/// The tree of links from the base to the hands and to whatever else is asked for.
 #[derive(Clone, Debug)]
 pub struct Kinematics {
-    chains: Vec<Vec<Step>>,
+    /// Parents before children. The base is the first, and its own parent.
+    nodes: Vec<Node>,
+    /// Of each hand: the links from the base to it.
+    chains: Vec<Vec<usize>>,
 }
 
 impl Kinematics {
-    /// Finds the chain from `base_link` to each hand's link.
-    pub(crate) fn new(
+    /// Finds the chains from `base_link` to each hand's link and to the other links in `also`.
+    pub(crate) fn new<'a>(
         links: &[Link],
         base_link: &str,
         hands: &[Hand],
+        also: impl Iterator<Item = &'a str>,
         groups: &[Group],
     ) -> Result<Self, String> {
-        let chains =
-            hands.iter().map(|hand| chain(links, base_link, hand, groups)).collect::<Result<_, _>>()?;
-        Ok(Self { chains })
+        let base =
+            Node { link: base_link.to_owned(), parent: 0, origin_m: [0.0; 3], rotation: None, turn: None };
+        let mut tree = Self { nodes: vec![base], chains: Vec::new() };
+        for hand in hands {
+            let end =
+                tree.add(links, &hand.link, groups).map_err(|e| format!("hand `{}`: {e}", hand.name))?;
+            tree.chains.push(tree.chain_to(end));
+        }
+        for link in also {
+            tree.add(links, link, groups)?;
+        }
+        Ok(tree)
+    }
+
+    /// Adds a link and what it hangs on, where they are not there yet.
+    fn add(&mut self, links: &[Link], name: &str, groups: &[Group]) -> Result<usize, String> {
+        let mut missing = Vec::new();
+        let mut at = name;
+        let mut parent = loop {
+            if let Some(known) = self.link(at) {
+                break known;
+            }
+            if missing.len() > links.len() {
+                return Err(format!("the links above `{name}` form a loop"));
+            }
+            let link = links.iter().find(|link| link.child == at);
+            let link = link.ok_or_else(|| format!("no joint carries link `{at}`"))?;
+            missing.push(link);
+            at = &link.parent;
+        };
+        for link in missing.into_iter().rev() {
+            self.nodes.push(node(link, parent, groups)?);
+            parent = self.nodes.len() - 1;
+        }
+        Ok(parent)
+    }
+
+    fn chain_to(&self, end: usize) -> Vec<usize> {
+        let mut chain: Vec<usize> =
+            std::iter::successors(Some(end), |at| (*at != 0).then(|| self.nodes[*at].parent)).collect();
+        chain.reverse();
+        chain
+    }
+
+    /// How many links are known; [`Self::frames`] needs room for each.
+    pub fn link_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Index of a link, if it is known.
+    pub fn link(&self, name: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node.link == name)
+    }
+
+    /// Index of a hand's link.
+    pub fn hand_link(&self, hand: usize) -> usize {
+        self.chains[hand].last().copied().unwrap_or(0)
     }
 
     /// Groups and joints that a hand's position depends on.
     pub fn joints_of(&self, hand: usize) -> impl Iterator<Item = (usize, usize)> {
-        self.chains[hand].iter().filter_map(|step| step.turn.map(|(_, group, joint)| (group, joint)))
+        self.chains[hand].iter().filter_map(|link| self.joint_of(*link))
+    }
+
+    /// Groups and joints that any known link depends on.
+    pub fn joints(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.nodes.len()).filter_map(|link| self.joint_of(link))
+    }
+
+    fn joint_of(&self, link: usize) -> Option<(usize, usize)> {
+        self.nodes[link].turn.map(|(_, group, joint)| (group, joint))
     }
 
     /// Position of a hand in the base frame, metres. `position_rad(group, joint)` is the joint's position.
     pub fn hand_position_m(&self, hand: usize, position_rad: impl Fn(usize, usize) -> f64) -> [f64; 3] {
-        let mut rotation = IDENTITY;
-        let mut origin = [0.0; 3];
-        for step in &self.chains[hand] {
-            let moved = transform(&rotation, step.origin_m);
-            origin = [origin[0] + moved[0], origin[1] + moved[1], origin[2] + moved[2]];
-            rotation = multiply(&rotation, &step.rotation);
-            if let Some((axis, group, joint)) = step.turn {
-                rotation = multiply(&rotation, &about_axis(axis, position_rad(group, joint)));
-            }
+        let step = |frame: Frame, link: &usize| self.nodes[*link].frame(&frame, &position_rad);
+        self.chains[hand].iter().fold(Frame::BASE, step).origin_m
+    }
+
+    /// Where all known links are. Allocates nothing. `position_rad(group, joint)` is the joint's position.
+    ///
+    /// # Shapes
+    /// `frames` has [`Self::link_count`] entries.
+    pub fn frames(&self, position_rad: impl Fn(usize, usize) -> f64, frames: &mut [Frame]) {
+        frames[0] = Frame::BASE;
+        for (link, node) in self.nodes.iter().enumerate().skip(1) {
+            frames[link] = node.frame(&frames[node.parent], &position_rad);
         }
-        origin
     }
 }
 
-fn chain(links: &[Link], base_link: &str, hand: &Hand, groups: &[Group]) -> Result<Vec<Step>, String> {
-    let mut steps = Vec::new();
-    let mut at = hand.link.as_str();
-    while at != base_link {
-        if steps.len() > links.len() {
-            return Err(format!("the links above `{}` form a loop", hand.link));
-        }
-        let link = links.iter().find(|link| link.child == at);
-        let link = link.ok_or_else(|| format!("no joint carries link `{at}` of hand `{}`", hand.name))?;
-        steps.push(step(link, groups)?);
-        at = &link.parent;
-    }
-    steps.reverse();
-    Ok(steps)
-}
-
-fn step(link: &Link, groups: &[Group]) -> Result<Step, String> {
+fn node(link: &Link, parent: usize, groups: &[Group]) -> Result<Node, String> {
     let turn = link.axis.map(|axis| {
         let place = groups.iter().enumerate().find_map(|(group, described)| {
             described.joints.iter().position(|joint| joint.name == link.joint).map(|joint| (group, joint))
@@ -97,7 +188,8 @@ fn step(link: &Link, groups: &[Group]) -> Result<Step, String> {
             place.ok_or_else(|| format!("joint `{}` moves but is in no group", link.joint))?;
         Ok::<_, String>((axis, group, joint))
     });
-    Ok(Step { origin_m: link.xyz, rotation: from_rpy(link.rpy), turn: turn.transpose()? })
+    let rotation = (link.rpy != [0.0; 3]).then(|| from_rpy(link.rpy));
+    Ok(Node { link: link.child.clone(), parent, origin_m: link.xyz, rotation, turn: turn.transpose()? })
 }
 
 const IDENTITY: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
@@ -131,6 +223,7 @@ fn about_axis([x, y, z]: [f64; 3], angle_rad: f64) -> Matrix {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::embodiment::Embodiment;
 
     /// Postures and hand positions of the robot's own tables (`r1pro.toml`, section links, names their source).
@@ -154,8 +247,11 @@ mod tests {
                 "right_arm" => right[joint],
                 other => panic!("a hand depends on `{other}`"),
             };
+            let mut frames = vec![Frame::BASE; robot.kinematics.link_count()];
+            robot.kinematics.frames(position, &mut frames);
             for (hand, expected) in [(0, left_m), (1, right_m)] {
                 let found = robot.kinematics.hand_position_m(hand, position);
+                assert_eq!(found, frames[robot.kinematics.hand_link(hand)].origin_m);
                 for axis in 0..3 {
                     assert!((found[axis] - expected[axis]).abs() < 1e-4, "{found:?} is not {expected:?}");
                 }

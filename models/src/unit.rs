@@ -33,6 +33,15 @@ pub enum Unit {
 }
 
 impl Unit {
+    /// How many radians one of it is; none if it is no angle.
+    pub fn radians(self) -> Option<f64> {
+        match self {
+            Self::Radian => Some(1.0),
+            Self::Degree => Some(std::f64::consts::PI / 180.0),
+            _ => None,
+        }
+    }
+
     /// The unit's symbol.
     pub fn symbol(self) -> &'static str {
         match self {

@@ -1,9 +1,8 @@
-//! Against numbers of others: tokenizer ids, hand positions in MuJoCo, LeRobot's list of tensors.
+//! Against numbers of others: tokenizer ids, LeRobot's list of tensors.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 use serde_json::Value;
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
-use sinew_models::embodiment::Embodiment;
 use sinew_models::preprocess::InstructionTokenizer;
 use sinew_models::weights::expected_tensors;
 use std::collections::BTreeMap;
@@ -67,30 +66,6 @@ fn a_newline_is_added_only_where_there_is_none() {
     let with = tokenizer.encode("pick up the red cube\n").unwrap();
     assert_eq!(tokenizer.encode("pick up the red cube").unwrap(), with);
     assert_eq!(with.valid.iter().filter(|valid| **valid).count(), 6);
-}
-
-#[test]
-fn hands_are_where_mujoco_puts_them() {
-    let robot = Embodiment::built_in("r1pro").unwrap();
-    let positions = |posture: &Value, key: &str| -> Vec<f64> {
-        posture[key].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
-    };
-    let mut worst = 0.0_f64;
-    let file = json("kinematics/hand_positions.json");
-    for posture in file["postures"].as_array().unwrap() {
-        let joints = ["torso", "left_arm", "right_arm"]
-            .map(|group| (robot.group_index(group).unwrap(), positions(posture, &format!("{group}_rad"))));
-        let position =
-            |group: usize, joint: usize| joints.iter().find(|(index, _)| *index == group).unwrap().1[joint];
-        for (hand, side) in ["left", "right"].iter().enumerate() {
-            let found = robot.kinematics.hand_position_m(hand, position);
-            let expected = positions(posture, &format!("{side}_hand_mujoco_m"));
-            for axis in 0..3 {
-                worst = worst.max((found[axis] - expected[axis]).abs());
-            }
-        }
-    }
-    assert!(worst < 1e-5, "the largest distance is {worst} m");
 }
 
 #[test]

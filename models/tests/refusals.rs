@@ -157,6 +157,33 @@ fn names_and_units_that_the_robot_does_not_have_are_refused_with_the_nearest() {
 }
 
 #[test]
+fn a_robot_in_a_file_may_be_any_but_not_contradict_itself() {
+    let text = include_str!("../embodiments/so101.toml");
+    let folder = tempfile::tempdir().unwrap();
+    let open = |from: &str, to: &str| {
+        let path = folder.path().join("mine.toml");
+        assert!(text.contains(from), "{from}");
+        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        Embodiment::named(path.to_str().unwrap()).map_err(|error| error.to_string())
+    };
+    assert_eq!(open("name = \"so101\"", "name = \"mine\"").unwrap().name, "mine");
+    let cases = [
+        ("velocity = 120.0", "velocity = 301.0", "operating velocity 301 is more than the 300"),
+        ("velocity = 120.0", "velocity = 0.0", "velocity is 0, expected more than 0"),
+        ("acceleration = 600.0", "acceleration = [600.0, 600.0]", "2 numbers, expected 1 or 5"),
+        ("margin = 2.0", "margin = 95.0", "`wrist_flex`: margin 95"),
+        ("margin = 2.0, lead = 30.0", "margin = 2.0", "a position group has a margin and a lead"),
+        ("lower = [-0.3,", "lower = [0.9,", "is no box"),
+        ("link = \"gripperframe\"", "link = \"griperframe\"", "no joint carries link `griperframe`"),
+        ("lead = 30.0", "leed = 30.0", "leed"),
+    ];
+    for (from, to, expected) in cases {
+        let error = open(from, to).unwrap_err();
+        assert!(error.contains(expected) && error.contains("mine.toml"), "{to}: {error}");
+    }
+}
+
+#[test]
 fn grippers_and_base_convert_as_the_robots_interface_says() {
     let robot = Embodiment::built_in("r1pro").unwrap();
     let stroke_mm = |name, unit, x| robot.command(name, unit).unwrap().to_wire.apply(x);

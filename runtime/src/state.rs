@@ -58,7 +58,7 @@ impl StateBuilder {
                 Source::Joint { group, field, .. } => need(group, field),
                 Source::Hand { hand, .. } => {
                     for (group, joint) in embodiment.kinematics.joints_of(hand) {
-                        expect_radians(embodiment, group, joint)?;
+                        radians(embodiment, group, joint)?;
                         need(group, Field::Position);
                     }
                 }
@@ -98,7 +98,10 @@ impl StateBuilder {
     /// `feedback(group)` has to give every field of [`Self::needs`], one entry a joint. The result has one number a
     /// state dimension.
     pub fn build<'a>(&self, feedback: impl Fn(usize) -> &'a Feedback) -> Vec<f32> {
-        let position_rad = |group, joint| feedback(group).position[joint];
+        let position_rad = |group: usize, joint| {
+            let unit = self.embodiment.groups[group].unit;
+            feedback(group).position[joint] * unit.radians().unwrap_or(f64::NAN)
+        };
         let hands_m: Vec<[f64; 3]> = (0..self.embodiment.hands.len())
             .map(|hand| if self.uses_hand(hand) { self.hand_m(hand, position_rad) } else { [0.0; 3] })
             .collect();
@@ -120,14 +123,14 @@ impl StateBuilder {
     }
 }
 
-fn expect_radians(embodiment: &Embodiment, group: usize, joint: usize) -> Result<(), Error> {
+/// How many radians one unit of a joint is.
+pub(crate) fn radians(embodiment: &Embodiment, group: usize, joint: usize) -> Result<f64, Error> {
     let described = &embodiment.groups[group];
-    if described.unit == Unit::Radian {
-        return Ok(());
-    }
-    Err(Error::mismatch(
-        format!("unit of `{}`", described.joints[joint].name),
-        ("forward kinematics", &format!("`{}`", Unit::Radian)),
-        (&format!("robot `{}`", embodiment.name), &format!("`{}`", described.unit)),
-    ))
+    described.unit.radians().ok_or_else(|| {
+        Error::mismatch(
+            format!("unit of `{}`", described.joints[joint].name),
+            ("forward kinematics", &format!("`{}` or `{}`", Unit::Radian, Unit::Degree)),
+            (&format!("robot `{}`", embodiment.name), &format!("`{}`", described.unit)),
+        )
+    })
 }

@@ -1,0 +1,82 @@
+//! Links and shapes are where MuJoCo has them, at 1,000 random postures of each robot.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+use serde_json::Value;
+use sinew_models::embodiment::Embodiment;
+use sinew_models::kinematics::Frame;
+use sinew_models::separation::{Segment, Separation};
+use std::path::Path;
+
+const POSTURE_COUNT: usize = 1000;
+
+fn postures(file: &str) -> Value {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/kinematics");
+    let file: Value = serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap();
+    assert_eq!(file["postures"].as_array().unwrap().len(), POSTURE_COUNT);
+    file
+}
+
+fn numbers(posture: &Value, key: &str) -> Vec<f64> {
+    posture[key].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
+}
+
+fn farthest_axis(found: [f64; 3], expected: &[f64]) -> f64 {
+    found.iter().zip(expected).map(|(found, expected)| (found - expected).abs()).fold(0.0, f64::max)
+}
+
+/// Positions of the R1 Pro's groups in a posture, by group and joint.
+fn r1pro_position(robot: &Embodiment, posture: &Value) -> impl Fn(usize, usize) -> f64 {
+    let groups = ["torso", "left_arm", "right_arm"]
+        .map(|group| (robot.group_index(group).unwrap(), numbers(posture, &format!("{group}_rad"))));
+    move |group, joint| groups.iter().find(|(index, _)| *index == group).unwrap().1[joint]
+}
+
+#[test]
+fn the_r1_pros_hands_are_where_mujoco_puts_them() {
+    let robot = Embodiment::built_in("r1pro").unwrap();
+    let mut worst_m = 0.0_f64;
+    for posture in postures("hand_positions.json")["postures"].as_array().unwrap() {
+        let position = r1pro_position(&robot, posture);
+        for (hand, side) in ["left", "right"].iter().enumerate() {
+            let found = robot.kinematics.hand_position_m(hand, &position);
+            worst_m = worst_m.max(farthest_axis(found, &numbers(posture, &format!("{side}_hand_mujoco_m"))));
+        }
+    }
+    assert!(worst_m < 1e-5, "the largest distance is {worst_m} m");
+}
+
+#[test]
+fn the_so101s_hand_is_where_mujoco_puts_it_though_its_joints_are_in_degrees() {
+    let robot = Embodiment::built_in("so101").unwrap();
+    let mut worst_m = 0.0_f64;
+    for posture in postures("so101.json")["postures"].as_array().unwrap() {
+        let arm_deg = numbers(posture, "arm_deg");
+        let radians = |group: usize| robot.groups[group].unit.radians().unwrap();
+        let found = robot.kinematics.hand_position_m(0, |group, joint| arm_deg[joint] * radians(group));
+        worst_m = worst_m.max(farthest_axis(found, &numbers(posture, "hand_m")));
+    }
+    assert!(worst_m < 1e-5, "the largest distance is {worst_m} m");
+}
+
+#[test]
+fn the_r1_pros_parts_are_as_far_apart_as_mujoco_says() {
+    let robot = Embodiment::built_in("r1pro").unwrap();
+    let separation = Separation::new(&robot);
+    let mut frames = vec![Frame::BASE; robot.kinematics.link_count()];
+    let mut placed = vec![Segment::default(); separation.shape_count()];
+    let file = postures("hand_positions.json");
+    let parts: Vec<[String; 2]> = serde_json::from_value(file["distances_between"].clone()).unwrap();
+    assert_eq!(parts, separation.pairs().iter().map(|pair| pair.parts.clone()).collect::<Vec<_>>());
+    let (mut worst_m, mut overlap_count) = (0.0_f64, 0);
+    for posture in file["postures"].as_array().unwrap() {
+        robot.kinematics.frames(r1pro_position(&robot, posture), &mut frames);
+        separation.place(&frames, &mut placed);
+        for (pair, expected_m) in numbers(posture, "distances_m").into_iter().enumerate() {
+            let found_m = separation.distance_m(pair, &placed);
+            overlap_count += usize::from(expected_m < 0.0);
+            worst_m = worst_m.max((found_m - expected_m).abs());
+        }
+    }
+    assert!(worst_m < 1e-5, "the largest difference is {worst_m} m");
+    assert!(overlap_count > 20, "only {overlap_count} overlaps were compared");
+}
