@@ -40,6 +40,21 @@ pub struct Topic {
     pub message: String,
 }
 
+/// Where a group's set-points go.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CommandTopic {
+    /// ROS topic name, with its leading slash.
+    pub topic: String,
+    /// ROS type, e.g. `sensor_msgs/msg/JointState`.
+    pub message: String,
+    /// Whether the message's velocities say how fast each joint may go.
+    #[serde(default)]
+    pub has_speed_cap: bool,
+    /// Where the receiver is told, along with every command, how fast it may accelerate.
+    pub acceleration_limit: Option<Topic>,
+}
+
 /// One joint, or one axis of the base.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -76,6 +91,8 @@ pub struct Group {
     pub unit: Unit,
     /// What it reports, if it does.
     pub feedback: Option<Topic>,
+    /// Where its set-points go. Without it there are trajectories only.
+    pub command: Option<CommandTopic>,
     /// Its joints, in the order of the vectors on the wire.
     pub joints: Vec<Joint>,
     /// Other names of its joints.

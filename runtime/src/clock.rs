@@ -47,6 +47,12 @@ pub fn now() -> Stamp {
     Stamp::from_ns(i64::try_from(since_1970.as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// The moment of a wall-clock time: as long ago as that is now.
+#[must_use]
+pub fn moment_of(stamp: Stamp) -> Moment {
+    moment().plus_ns(stamp.ns_since(now()))
+}
+
 /// The moment now.
 #[must_use]
 pub fn moment() -> Moment {

@@ -4,6 +4,7 @@
 //! trajectory controllers take it, in the robot's order and units and within its limits.
 
 use crate::error::Error;
+use crate::motion::Joints;
 use serde::Serialize;
 use sinew_models::contract::Manifest;
 use sinew_models::embodiment::{Command, Embodiment, Group, GroupKind, Joint};
@@ -122,6 +123,31 @@ impl CommandPlan {
     #[must_use]
     pub fn period_ns(&self) -> i64 {
         self.period_ns
+    }
+
+    /// A chunk in the robot's terms: one number a joint and step, in the joints' units and not limited. Zero for joints
+    /// that are not commanded.
+    ///
+    /// # Shapes
+    /// `values` is `[steps, dimensions]`, the result `[steps, joints]`.
+    #[must_use]
+    pub fn robot_values(&self, values: &[f32], joints: &Joints) -> Vec<f64> {
+        let mut robot = vec![0.0; values.len() / self.names.len() * joints.count()];
+        let steps = values.chunks_exact(self.names.len());
+        for (step, row) in steps.zip(robot.chunks_exact_mut(joints.count())) {
+            for (dimension, command) in self.targets.iter().flat_map(|target| &target.joints) {
+                row[joints.index(command.group, command.joint)] =
+                    command.to_wire.apply(f64::from(step[*dimension]));
+            }
+        }
+        robot
+    }
+
+    /// Whether a group of the robot, by its index, is commanded.
+    #[must_use]
+    pub fn commands_group(&self, index: usize) -> bool {
+        let commands = self.targets.iter().flat_map(|target| &target.joints);
+        commands.into_iter().any(|(_, command)| command.group == index)
     }
 
     /// The messages of a chunk.

@@ -1,5 +1,9 @@
 //! What the user decides: a TOML file laid over the commented default, then flags.
 
+mod motion;
+
+pub use motion::{EndPosture, ScheduleConfig, ScheduleMode, SetpointConfig, StartPosture};
+
 use crate::clock::NS_PER_MS;
 use crate::error::Error;
 use crate::sync::Limits;
@@ -154,6 +158,10 @@ pub struct Config {
     pub policy: PolicyConfig,
     /// How well samples have to agree.
     pub sync: SyncConfig,
+    /// How chunks follow each other.
+    pub schedule: ScheduleConfig,
+    /// What moves the robot.
+    pub setpoints: SetpointConfig,
     /// What the joints report.
     pub feedback: FeedbackConfig,
     /// Topics of cameras, by the bundle's name.
@@ -211,7 +219,8 @@ impl Config {
                 });
             }
         }
-        Ok(())
+        self.schedule.validate()?;
+        self.setpoints.validate()
     }
 
     /// As a configuration file.

@@ -1,11 +1,14 @@
 //! The inference thread: wait for a new frame, observe, infer, publish.
 
-use crate::clock::{self, ms};
+use crate::clock::{self, Moment, ms};
 use crate::command::{Chunk, CommandPlan};
+use crate::control::{Delivery, Exchange, MotionPlan};
 use crate::error::Error;
 use crate::ingest::Inbox;
+use crate::motion::Joints;
 use crate::policy::{Inferred, Policy, fill_gaussian};
 use crate::publish::Publisher;
+use crate::schedule::{Conditioner, Ending, Outcome};
 use crate::stop::Stop;
 use crate::sync::{NotReady, Observation, Synchronizer};
 use crate::telemetry::{ChunkReport, EventKind, StageTimes, Telemetry};
@@ -42,8 +45,46 @@ pub struct Inference {
     pub min_interval: Duration,
     /// Counters and events.
     pub telemetry: Arc<Telemetry>,
+    /// What moves the robot; none if nothing does.
+    pub motion: Option<MotionLink>,
     /// When to stop.
     pub stop: Stop,
+}
+
+/// How inference and the control tick work together.
+#[derive(Debug)]
+pub struct MotionLink {
+    exchange: Arc<Exchange>,
+    joints: Joints,
+    conditioner: Conditioner,
+    /// The chunk delivered last.
+    delivered: Option<u64>,
+}
+
+impl MotionLink {
+    /// Of a plan.
+    #[must_use]
+    pub fn new(plan: &MotionPlan, exchange: Arc<Exchange>) -> Self {
+        Self { exchange, joints: plan.joints.clone(), conditioner: plan.conditioner(), delivered: None }
+    }
+
+    /// What a chunk computed from an observation has to go on from; nothing if there is to be none yet.
+    fn consider(&self, captured_at: Moment) -> Result<Option<Conditioning>, Error> {
+        let brief = self.exchange.brief.get();
+        // The chunk before has to be in its place before the next one can lie over it.
+        if brief.last_seen() < self.delivered || !brief.may_start(captured_at) {
+            return Ok(None);
+        }
+        Ok(Some(self.conditioner.condition(&brief, captured_at)?))
+    }
+
+    fn deliver(&mut self, delivery: Delivery, normalized: Vec<f32>, telemetry: &Telemetry) {
+        self.delivered = Some(delivery.sequence);
+        self.conditioner.remember(delivery.sequence, normalized);
+        if let Some(Delivery { sequence, .. }) = self.exchange.chunk.put(delivery) {
+            telemetry.ending(Ending { sequence, outcome: Outcome::Superseded });
+        }
+    }
 }
 
 impl Inference {
@@ -74,17 +115,34 @@ impl Inference {
                     continue;
                 }
             };
+            let captured_at = clock::moment_of(observation.captured_at);
+            let considered =
+                self.motion.as_ref().map_or(Ok(Some(Conditioning::Free)), |m| m.consider(captured_at));
+            let Some(conditioning) = considered? else {
+                self.inbox.wait_for_frame(SETTLE_POLL);
+                continue;
+            };
             used = Some(observation.captured_at);
             next_start = start + self.min_interval;
             let observe = start.elapsed();
             fill_gaussian(self.seed, sequence, &mut noise);
             let frames = observation.frames.iter().map(|frame| frame.pixels.as_slice());
-            let inferred = self.policy.infer(frames, &observation.state, &noise, &Conditioning::Free);
+            let inferred = self.policy.infer(frames, &observation.state, &noise, &conditioning);
             let inferred = match inferred {
                 Err(_) if self.stop.is_requested() => break,
                 inferred => inferred?,
             };
-            sequence += u64::from(self.send(sequence, &observation, inferred, observe));
+            let motion = self.motion.as_ref().map(|motion| {
+                let values = self.commands.robot_values(&inferred.actions, &motion.joints);
+                (Delivery { sequence, captured_at, values }, inferred.normalized.clone())
+            });
+            if !self.send(sequence, &observation, inferred, observe) {
+                continue;
+            }
+            if let (Some(link), Some((delivery, normalized))) = (&mut self.motion, motion) {
+                link.deliver(delivery, normalized, &self.telemetry);
+            }
+            sequence += 1;
         }
         Ok(())
     }

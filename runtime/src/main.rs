@@ -181,6 +181,7 @@ fn log_event(event: &Event) {
                 chunk.observation_to_publish_ms
             );
         }
+        EventKind::Merged(_) | EventKind::ChunkEnd(_) => {}
         EventKind::NotReady { message, .. } => tracing::info!("waiting: {message}"),
         EventKind::Instruction { text, refusal: None, .. } => tracing::info!("instruction: {text}"),
         EventKind::Instruction { refusal: Some(refusal), .. } => {

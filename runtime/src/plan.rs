@@ -8,7 +8,7 @@ use crate::robot;
 use crate::state::StateBuilder;
 use crate::sync::Synchronizer;
 use sinew_models::contract::{Bundle, CameraSpec};
-use sinew_models::embodiment::Embodiment;
+use sinew_models::embodiment::{Embodiment, Field, GroupKind};
 use sinew_models::nearest_name;
 use sinew_proto::key::Key;
 
@@ -62,14 +62,14 @@ impl Plan {
         let embodiment = robot::of_bundle(&manifest.embodiment, &config.policy.robot)?;
         let cameras = cameras(&bundle, &embodiment, config)?;
         let state = StateBuilder::new(manifest, &embodiment)?;
-        let feedback = feedback(&state, &embodiment, config)?;
+        let commands = CommandPlan::new(manifest, &embodiment)?;
+        let feedback = feedback(&state, &embodiment, &commands, config)?;
         let synchronizer = Synchronizer::new(
             cameras.iter().map(|camera| camera.spec.name.clone()).collect(),
             embodiment.groups.iter().map(|group| group.name.clone()).collect(),
             state,
             config.sync.limits(),
         );
-        let commands = CommandPlan::new(manifest, &embodiment)?;
         Ok(Self { embodiment, cameras, feedback, synchronizer, commands, bundle })
     }
 }
@@ -111,17 +111,31 @@ fn cameras(bundle: &Bundle, embodiment: &Embodiment, config: &Config) -> Result<
     specs.iter().map(input).collect()
 }
 
+/// What the state needs, and, where the robot is moved, what says where it is. The base is listened to in any case
+/// then: the R1 Pro's moves only while somebody does.
 fn feedback(
     state: &StateBuilder,
     embodiment: &Embodiment,
+    commands: &CommandPlan,
     config: &Config,
 ) -> Result<Vec<FeedbackInput>, Error> {
     let input = |group: usize| {
         let described = &embodiment.groups[group];
-        let reader = FeedbackReader::new(described, state.needs(group), config.feedback)?;
+        let mut needs = state.needs(group).to_vec();
+        let is_moved = config.setpoints.publish && described.kind == GroupKind::Position;
+        if is_moved && !needs.contains(&Field::Position) {
+            needs.push(Field::Position);
+        }
+        let reader = FeedbackReader::new(described, &needs, config.feedback)?;
         let topic = described.feedback.as_ref().map_or("", |topic| topic.topic.as_str());
         let key = Key::of_topic_in(&config.zenoh.namespace, topic)?;
         Ok(FeedbackInput { group, name: described.name.clone(), key, reader })
     };
-    state.groups().map(input).collect()
+    let is_moved = |group: &usize| {
+        config.setpoints.publish
+            && commands.commands_group(*group)
+            && embodiment.groups[*group].feedback.is_some()
+    };
+    let is_needed = |group: &usize| state.groups().any(|needed| needed == *group) || is_moved(group);
+    (0..embodiment.groups.len()).filter(is_needed).map(input).collect()
 }

@@ -52,7 +52,7 @@ pub(crate) fn trajectory_key(namespace: &str, group: &str) -> Result<Key, Error>
 }
 
 /// Commands go before pictures, and rather not at all than late: a receiver that hangs must not stop the policy.
-fn declare(session: &Session, key: &Key) -> Result<ZenohPublisher<'static>, Error> {
+pub(crate) fn declare(session: &Session, key: &Key) -> Result<ZenohPublisher<'static>, Error> {
     session
         .declare_publisher(key.as_str().to_owned())
         .priority(Priority::InteractiveHigh)
@@ -61,6 +61,6 @@ fn declare(session: &Session, key: &Key) -> Result<ZenohPublisher<'static>, Erro
         .map_err(Error::zenoh(format!("declaring {key}")))
 }
 
-fn put(publisher: &ZenohPublisher<'static>, message: Vec<u8>) -> Result<(), Error> {
+pub(crate) fn put(publisher: &ZenohPublisher<'static>, message: Vec<u8>) -> Result<(), Error> {
     publisher.put(message).wait().map_err(Error::zenoh(format!("publishing on {}", publisher.key_expr())))
 }

@@ -2,13 +2,16 @@
 
 use crate::clock;
 use crate::config::Config;
+use crate::control::{Control, Delivery, Exchange, MotionPlan, SetpointPublisher};
 use crate::error::Error;
-use crate::inference::Inference;
-use crate::ingest::Ingest;
+use crate::inference::{Inference, MotionLink};
+use crate::ingest::{Inbox, Ingest};
 use crate::net;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::publish::Publisher;
+use crate::schedule::{DropReason, Ending, Outcome};
+use crate::slot::{Latest, Slot};
 use crate::stop::Stop;
 use crate::telemetry::{Event, EventKind, Ready, StreamReport, Summary, Telemetry};
 use crate::thread::Thread;
@@ -37,6 +40,7 @@ pub fn run(
     mut report: impl FnMut(&Event) -> io::Result<()>,
 ) -> Result<Summary, Error> {
     let plan = Plan::new(Bundle::open(bundle)?, config)?;
+    let motion = MotionPlan::new(&plan, config)?;
     let mut policy = Policy::load(&plan.bundle, &config.policy)?;
     let instruction = Some(config.policy.instruction.clone()).filter(|text| !text.is_empty());
     if let Some(text) = &instruction {
@@ -48,8 +52,16 @@ pub fn run(
     let limits = config.sync.limits();
     let publisher = Publisher::declare(&session, &config.zenoh.namespace, &plan.commands)?;
     let ingest = Ingest::start(&session, &config.zenoh, &plan, limits, &telemetry, stop)?;
-    telemetry.emit(EventKind::Ready(ready(&plan, &policy, &publisher, &session, instruction.clone())));
+    let inbox = ingest.inbox();
+    let mover =
+        motion.map(|motion| Mover::new(&motion, &session, config, &inbox, &telemetry, stop)).transpose()?;
+    let mut ready = ready(&plan, &policy, &publisher, &session, instruction.clone());
+    ready.outputs.extend(mover.iter().flat_map(|mover| mover.control.publisher.keys()));
+    ready.moves_to_start = mover.as_ref().is_some_and(|mover| mover.moves_to_start);
+    telemetry.emit(EventKind::Ready(ready));
 
+    let (control, link) = mover.map(|mover| (mover.control, mover.link)).unzip();
+    let exchange = control.as_ref().map(|control: &Control| Arc::clone(&control.exchange));
     let interrupter = policy.interrupter();
     let inference = Inference {
         policy,
@@ -57,19 +69,21 @@ pub fn run(
         synchronizer: plan.synchronizer,
         commands: plan.commands,
         publisher,
-        inbox: ingest.inbox(),
+        inbox: Arc::clone(&inbox),
+        motion: link,
         seed: config.policy.seed,
         min_interval: Duration::from_millis(config.policy.min_chunk_interval_ms),
         telemetry: Arc::clone(&telemetry),
         stop: stop.clone(),
     };
+    let control = control.map(|control| Thread::spawn("control", move || control.run())).transpose()?;
     let thread = Thread::spawn("inference", move || inference.run())?;
 
     let mut watched =
         Watched { telemetry: &telemetry, malformed: BTreeMap::new(), last_look: Instant::now() };
-    let inbox = ingest.inbox();
+    let is_over = || thread.is_finished() || control.as_ref().is_some_and(Thread::is_finished);
     let mut outcome = Ok(());
-    while outcome.is_ok() && !stop.is_requested() && !thread.is_finished() {
+    while outcome.is_ok() && !stop.is_requested() && !is_over() {
         outcome = watched.wait(&events, &mut report);
         if outcome.is_ok() && telemetry.chunk_count() == 0 {
             outcome = inbox.contradiction.take().map_or(Ok(()), Err);
@@ -78,9 +92,14 @@ pub fn run(
     stop.request();
     let interrupted = interrupter.interrupt();
     let inferred = thread.join();
+    // What the joints report is needed until the robot is where it is to be.
+    let controlled = control.map_or(Ok(()), Thread::join);
     let ingested = ingest.finish();
     let closed = zenoh::Wait::wait(session.close()).map_err(Error::zenoh("closing"));
-    outcome.and(inferred).and(interrupted).and(ingested).and(closed)?;
+    if let Some(Delivery { sequence, .. }) = exchange.and_then(|exchange| exchange.chunk.take()) {
+        telemetry.ending(Ending { sequence, outcome: Outcome::Dropped { reason: DropReason::Holding } });
+    }
+    outcome.and(controlled).and(inferred).and(interrupted).and(ingested).and(closed)?;
     watched.look();
     while let Ok(event) = events.try_recv() {
         report(&event).map_err(Error::Report)?;
@@ -89,6 +108,40 @@ pub fn run(
     let last = Event::new(clock::now(), EventKind::Summary(Box::new(summary.clone())));
     report(&last).map_err(Error::Report)?;
     Ok(summary)
+}
+
+/// What moves the robot, before its thread starts.
+struct Mover {
+    control: Control,
+    link: MotionLink,
+    moves_to_start: bool,
+}
+
+impl Mover {
+    fn new(
+        motion: &MotionPlan,
+        session: &zenoh::Session,
+        config: &Config,
+        inbox: &Arc<Inbox>,
+        telemetry: &Arc<Telemetry>,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
+        let mut drive = motion.drive();
+        let exchange = Arc::new(Exchange { chunk: Slot::default(), brief: Latest::new(drive.brief()) });
+        let publisher = SetpointPublisher::declare(session, &config.zenoh.namespace, motion.outputs.clone())?;
+        let control = Control {
+            drive,
+            joints: motion.joints.clone(),
+            publisher,
+            exchange: Arc::clone(&exchange),
+            inbox: Arc::clone(inbox),
+            period_ns: config.setpoints.period_ns(),
+            telemetry: Arc::clone(telemetry),
+            stop: stop.clone(),
+        };
+        let link = MotionLink::new(motion, exchange);
+        Ok(Self { control, link, moves_to_start: motion.moves_to_start })
+    }
 }
 
 fn ready(
@@ -107,6 +160,7 @@ fn ready(
         cameras: cameras.collect(),
         feedback: plan.feedback.iter().map(|input| (input.name.clone(), input.key.to_string())).collect(),
         outputs: publisher.keys().collect(),
+        moves_to_start: false,
         instruction,
     }
 }

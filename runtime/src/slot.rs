@@ -35,10 +35,41 @@ impl<T> Slot<T> {
         lock(&self.value).take()
     }
 
+    /// Takes the value out, if nobody else is at the cell right now.
+    pub fn try_take(&self) -> Option<T> {
+        self.value.try_lock().ok()?.take()
+    }
+
     /// Takes the value out, waiting so long for one.
     pub fn wait(&self, timeout: Duration) -> Option<T> {
         let waiting = self.filled.wait_timeout_while(lock(&self.value), timeout, |value| value.is_none());
         waiting.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}
+
+/// The newest of a value that one thread writes and others copy. The writer never waits: while somebody copies, it
+/// keeps its value for the next time.
+#[derive(Debug)]
+pub struct Latest<T> {
+    value: Mutex<T>,
+}
+
+impl<T: Copy> Latest<T> {
+    /// Starts with a value.
+    pub fn new(value: T) -> Self {
+        Self { value: Mutex::new(value) }
+    }
+
+    /// Writes, unless somebody copies right now. Returns whether it did.
+    pub fn try_set(&self, value: T) -> bool {
+        let Ok(mut place) = self.value.try_lock() else { return false };
+        *place = value;
+        true
+    }
+
+    /// A copy.
+    pub fn get(&self) -> T {
+        *lock(&self.value)
     }
 }
 

@@ -189,6 +189,16 @@ pub struct Provenance {
     pub sinew_version: String,
 }
 
+/// What the training says of how to run the policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Most steps at a chunk's start that were clean in training, as those a robot is committed to; 0: none ever were.
+    pub max_clean_steps: usize,
+    /// The median first action of its episodes, in the action's order and units; empty where nobody knows.
+    pub start_posture: Vec<f64>,
+}
+
 /// How far the graphs are from the training model in one stage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -239,6 +249,9 @@ pub struct Manifest {
     pub graphs: Graphs,
     /// Every other file of the bundle.
     pub files: BTreeMap<String, FileEntry>,
+    /// What it was trained for.
+    #[serde(default)]
+    pub training: Training,
     /// Where it comes from.
     pub provenance: Provenance,
     /// How exact it is.
@@ -285,7 +298,35 @@ impl Manifest {
         )?;
         check_vector("state", &self.state, self.model.max_state_dim)?;
         check_vector("action", &self.action, self.model.max_action_dim)?;
+        self.check_training()?;
         unique("camera", self.cameras.iter().map(|camera| camera.name.as_str()))
+    }
+
+    fn check_training(&self) -> Result<(), Error> {
+        let Training { max_clean_steps, start_posture } = &self.training;
+        let wrong = |key: &str, found: String, expected: String| {
+            Err(Error::Config { key: format!("training.{key}"), found, expected })
+        };
+        if *max_clean_steps >= self.model.chunk_size {
+            let expected = format!("less than the chunk's {} steps", self.model.chunk_size);
+            return wrong("max_clean_steps", max_clean_steps.to_string(), expected);
+        }
+        let width = self.action.dimensions.len();
+        if !start_posture.is_empty() && start_posture.len() != width {
+            return wrong(
+                "start_posture",
+                start_posture.len().to_string(),
+                format!("{width} numbers or none"),
+            );
+        }
+        let named = self.action.dimensions.iter().zip(start_posture);
+        match named.into_iter().find(|(_, value)| !value.is_finite()) {
+            Some((dimension, found)) => Err(Error::NotFinite {
+                name: format!("training.start_posture.{}", dimension.name),
+                found: *found,
+            }),
+            None => Ok(()),
+        }
     }
 }
 

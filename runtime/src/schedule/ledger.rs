@@ -22,21 +22,6 @@ pub enum DropReason {
     WrongShape,
 }
 
-impl DropReason {
-    /// As in reports.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OutOfOrder => "out_of_order",
-            Self::BeforeHold => "before_hold",
-            Self::Holding => "holding",
-            Self::Expired => "expired",
-            Self::NotFinite => "not_finite",
-            Self::WrongShape => "wrong_shape",
-        }
-    }
-}
-
 /// What became of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
@@ -53,6 +38,30 @@ pub enum Outcome {
         /// Why.
         reason: DropReason,
     },
+}
+
+impl Outcome {
+    /// For counting, in the order of [`Self::index`].
+    pub const NAMES: [&'static str; 8] = [
+        "published",
+        "superseded",
+        "dropped: out of order",
+        "dropped: from before a hold",
+        "dropped: holding",
+        "dropped: expired",
+        "dropped: not finite",
+        "dropped: wrong shape",
+    ];
+
+    /// Its place among [`Self::NAMES`].
+    #[must_use]
+    pub fn index(self) -> usize {
+        match self {
+            Self::Published { .. } => 0,
+            Self::Superseded => 1,
+            Self::Dropped { reason } => 2 + reason as usize,
+        }
+    }
 }
 
 /// A chunk's end.

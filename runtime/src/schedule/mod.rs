@@ -17,19 +17,25 @@
 //! most `H − d − 1`, one less than that, so that the last step of a chunk is not slowed down for as an end. With `2 d > H`
 //! no s will do, and the robot holds between chunks.
 
+mod conditioner;
 mod interpolate;
 mod latency;
 mod ledger;
+mod options;
 mod pace;
 mod play_clock;
 mod queue;
+mod ramp;
 
+pub use conditioner::{Conditioner, Continuation};
 pub use interpolate::Interpolator;
 pub use latency::{LatencyWindow, MAX_WINDOW};
 pub use ledger::{DropReason, Ending, Outcome};
+pub use options::schedule_options;
 pub use pace::{Brief, Overlap, Pace, left_over};
 pub use play_clock::PlayClock;
 pub use queue::{Merge, Rows, StepQueue};
+pub use ramp::{Ramp, RampRefusal};
 
 use crate::clock::Moment;
 use ledger::Ledger;

@@ -1,10 +1,15 @@
 //! What the runtime reports: one JSON object a line with `--json`.
 
 use super::histogram::Percentiles;
+use crate::clock::ms;
 use crate::command::Clamp;
-use serde::Serialize;
+use crate::motion::Joints;
+use crate::schedule::{Accepted, Ending, Seam};
+use serde::{Serialize, Serializer};
 use sinew_proto::Stamp;
 use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Something that happened, and when.
 #[derive(Clone, Debug, Serialize)]
@@ -32,6 +37,10 @@ pub enum EventKind {
     Ready(Ready),
     /// A chunk was published.
     Chunk(ChunkReport),
+    /// The robot goes on with a chunk.
+    Merged(MergeReport),
+    /// A chunk was played, replaced or dropped.
+    ChunkEnd(Ending),
     /// There is nothing to infer from; said once a reason, and again each second while it lasts.
     NotReady {
         /// A short name of the reason.
@@ -94,6 +103,8 @@ pub struct Ready {
     pub feedback: BTreeMap<String, String>,
     /// Keys that chunks go out on.
     pub outputs: Vec<String>,
+    /// Whether the robot is moved to its training's start posture before the policy takes over.
+    pub moves_to_start: bool,
     /// What the policy is told.
     pub instruction: Option<String>,
 }
@@ -115,6 +126,79 @@ pub struct ChunkReport {
     pub expired_step_count: usize,
     /// Joints that were held at a limit.
     pub clamps: Vec<Clamp>,
+}
+
+/// How a chunk was merged into what the robot does.
+#[derive(Clone, Debug, Serialize)]
+pub struct MergeReport {
+    /// Its number.
+    pub sequence: u64,
+    /// From its observation to its arrival at the control tick.
+    pub latency_ms: f64,
+    /// Rows at its start that were over or committed to an older chunk.
+    pub skipped_row_count: usize,
+    /// Whether the robot stood when it arrived.
+    pub was_idle: bool,
+    /// How long the robot has stood for want of chunks, since the start.
+    pub idle_ms: f64,
+    /// By how much it contradicts the chunk before, by group.
+    pub seam: SeamReport,
+}
+
+impl MergeReport {
+    /// Of a chunk that was taken in.
+    #[must_use]
+    pub fn new(sequence: u64, accepted: Accepted, idle_ms: f64, seam: SeamReport) -> Self {
+        let Accepted { latency_ns, skipped_row_count, was_idle } = accepted;
+        Self { sequence, latency_ms: ms(latency_ns), skipped_row_count, was_idle, idle_ms, seam }
+    }
+}
+
+/// Groups that a seam is reported of; robots with more are reported in part.
+const SEAM_GROUPS: usize = 16;
+
+/// The largest jump of each commanded group's joints at a seam, in the group's unit. Of fixed size: the control tick
+/// makes one for every chunk.
+#[derive(Clone, Debug)]
+pub struct SeamReport {
+    names: Arc<[(String, Range<usize>)]>,
+    offered: [f64; SEAM_GROUPS],
+    executed: [f64; SEAM_GROUPS],
+}
+
+impl SeamReport {
+    /// For the commanded groups.
+    #[must_use]
+    pub fn new(joints: &Joints) -> Self {
+        let groups = joints.groups().iter().filter(|group| group.is_commanded).take(SEAM_GROUPS);
+        let names = groups.map(|group| (group.name.clone(), group.span.clone())).collect();
+        Self { names, offered: [0.0; SEAM_GROUPS], executed: [0.0; SEAM_GROUPS] }
+    }
+
+    /// Takes a seam's numbers.
+    pub fn fill(&mut self, seam: &Seam) {
+        let largest = |jumps: &[f64]| jumps.iter().fold(0.0, |most: f64, jump| most.max(jump.abs()));
+        for (index, (_, span)) in self.names.iter().enumerate() {
+            self.offered[index] = largest(&seam.offered[span.clone()]);
+            self.executed[index] = largest(&seam.executed[span.clone()]);
+        }
+    }
+}
+
+impl Serialize for SeamReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Jump {
+            offered: f64,
+            executed: f64,
+        }
+        let jumps = self.names.iter().zip(self.offered.iter().zip(&self.executed));
+        serializer.collect_map(
+            jumps.map(|((name, _), (offered, executed))| {
+                (name, Jump { offered: *offered, executed: *executed })
+            }),
+        )
+    }
 }
 
 /// How long each stage of a chunk took, milliseconds.
@@ -190,6 +274,8 @@ pub struct Summary {
     pub not_ready: BTreeMap<&'static str, u64>,
     /// Streams by name.
     pub streams: BTreeMap<String, StreamReport>,
+    /// What became of chunks at the control tick: played, replaced, dropped by reason.
+    pub chunk_ends: BTreeMap<&'static str, u64>,
     /// Events that were lost because nobody read them in time.
     pub lost_event_count: u64,
 }

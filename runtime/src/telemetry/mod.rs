@@ -4,12 +4,15 @@ mod event;
 mod histogram;
 mod terminal;
 
-pub use event::{ChunkReport, Event, EventKind, Ready, StageTimes, StreamReport, Summary};
+pub use event::{
+    ChunkReport, Event, EventKind, MergeReport, Ready, SeamReport, StageTimes, StreamReport, Summary,
+};
 pub use histogram::{Histogram, Percentiles};
 pub use terminal::Terminal;
 
 use crate::clock;
 use crate::error::Error;
+use crate::schedule::{Ending, Outcome};
 use crate::slot::lock;
 use crate::sync::NotReady;
 use std::collections::BTreeMap;
@@ -82,6 +85,8 @@ pub struct Telemetry {
     started: Instant,
     events: SyncSender<Event>,
     lost: AtomicU64,
+    /// In the order of [`Outcome::NAMES`]. The control tick counts here, and must not wait.
+    chunk_ends: [AtomicU64; Outcome::NAMES.len()],
     totals: Mutex<Totals>,
     streams: BTreeMap<String, Arc<StreamCounters>>,
 }
@@ -95,6 +100,7 @@ impl Telemetry {
             started: Instant::now(),
             events,
             lost: AtomicU64::new(0),
+            chunk_ends: Default::default(),
             totals: Mutex::default(),
             streams,
         };
@@ -136,6 +142,12 @@ impl Telemetry {
         self.emit(EventKind::Error { message: error.to_string() });
     }
 
+    /// Counts what became of a chunk and passes it on.
+    pub fn ending(&self, ending: Ending) {
+        self.chunk_ends[ending.outcome.index()].fetch_add(1, Ordering::Relaxed);
+        self.emit(EventKind::ChunkEnd(ending));
+    }
+
     /// Counts that there was nothing to infer from.
     pub fn not_ready(&self, reason: &NotReady) {
         *lock(&self.totals).not_ready.entry(reason.kind()).or_default() += 1;
@@ -153,6 +165,11 @@ impl Telemetry {
         self.streams.iter().map(|(name, counters)| (name.clone(), counters.report())).collect()
     }
 
+    fn chunk_ends(&self) -> BTreeMap<&'static str, u64> {
+        let counts = self.chunk_ends.iter().map(|count| count.load(Ordering::Relaxed));
+        Outcome::NAMES.into_iter().zip(counts).filter(|(_, count)| *count > 0).collect()
+    }
+
     /// The whole run so far.
     #[must_use]
     pub fn summary(&self) -> Summary {
@@ -167,6 +184,7 @@ impl Telemetry {
             receive_to_publish: totals.receive_to_publish.percentiles(),
             stages: totals.stages.iter().map(|(stage, times)| (*stage, times.percentiles())).collect(),
             not_ready: totals.not_ready.clone(),
+            chunk_ends: self.chunk_ends(),
             streams: self.streams(),
             lost_event_count: self.lost.load(Ordering::Relaxed),
         }

@@ -7,6 +7,7 @@ mod damage;
 mod demonstration;
 mod instruction;
 mod kit;
+mod motion;
 mod network;
 mod policy;
 mod refusal;

@@ -3,7 +3,7 @@
 use sinew_models::config::{ModelConfig, TextConfig, VisionConfig};
 use sinew_models::contract::{
     Bundle, CameraSpec, Dimension, Graph, Graphs, InstructionRule, Manifest, Mode, Parity, Provenance,
-    Statistics, Vector,
+    Statistics, Training, Vector,
 };
 use sinew_models::embodiment::{Embodiment, LayoutDimension};
 use std::collections::BTreeMap;
@@ -40,6 +40,7 @@ pub(crate) fn manifest() -> Manifest {
         action: vector(&layout.action),
         graphs: Graphs { vision: graph("vision"), prefix: graph("prefix"), denoise: graph("denoise") },
         files: BTreeMap::new(),
+        training: Training::default(),
         provenance: Provenance::default(),
         parity: Parity { tolerance: 1e-4, execution_provider: "cpu".to_owned(), stages: Vec::new() },
     }

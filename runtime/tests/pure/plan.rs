@@ -1,10 +1,11 @@
 //! Start-up checks that need no file and no network.
 
-use crate::manifest::bundle;
-use sinew_models::contract::Manifest;
+use crate::manifest::{bundle, manifest};
+use sinew_models::contract::{Manifest, Training};
 use sinew_models::unit::Unit;
 use sinew_runtime::Error;
 use sinew_runtime::config::Config;
+use sinew_runtime::control::MotionPlan;
 use sinew_runtime::plan::Plan;
 
 fn plan(config: &str, change: impl FnOnce(&mut Manifest)) -> Result<Plan, Error> {
@@ -69,5 +70,49 @@ fn what_does_not_match_is_refused_with_both_sides() {
         for words in expected {
             assert!(error.to_string().contains(words), "`{error}` does not say {words}");
         }
+    }
+}
+
+#[test]
+fn what_the_training_says_has_to_fit_the_policy() {
+    let complaint = |training: Training| {
+        let mut manifest = manifest();
+        manifest.training = training;
+        manifest.validate().map_err(|error| error.to_string())
+    };
+    let training = |max_clean_steps, start_posture| Training { max_clean_steps, start_posture };
+    assert_eq!(complaint(training(49, vec![0.5; 23])), Ok(()));
+    for (training, words) in [
+        (training(50, vec![]), "less than the chunk's 50 steps"),
+        (training(0, vec![0.5; 22]), "23 numbers or none"),
+        (training(0, [vec![0.5; 7], vec![f64::NAN; 16]].concat()), "start_posture.left_arm_joint1"),
+    ] {
+        let complaint = complaint(training).unwrap_err();
+        assert!(complaint.contains(words), "{complaint}");
+    }
+}
+
+#[test]
+fn a_policy_trained_without_clean_prefixes_is_not_run_with_them() {
+    let motion = |max_clean_steps| {
+        let plan = plan("", |manifest| manifest.training.max_clean_steps = max_clean_steps).unwrap();
+        MotionPlan::new(&plan, &Config::parse("[schedule]\nmode = \"rtc-trained\"\n", "test").unwrap())
+    };
+    let refusal = motion(0).unwrap_err();
+    assert!(refusal.is_usage());
+    assert!(refusal.to_string().contains("trained without clean prefixes (use `rtc`)"), "{refusal}");
+    assert!(motion(5).unwrap().is_none());
+}
+
+#[test]
+fn schedules_and_set_points_that_make_no_sense_are_refused() {
+    for (config, words) in [
+        ("[schedule]\nlatency_window = 0\n", "`schedule.latency_window` is 0, expected 1 to 256"),
+        ("[schedule]\nlatency_quantile = 1.5\n", "`schedule.latency_quantile` is 1.5, expected 0 to 1"),
+        ("[schedule]\nmode = \"rtx\"\n", "rtx"),
+        ("[setpoints]\nrate_hz = 10.0\n", "`setpoints.rate_hz` is 10, expected 30 to 1000"),
+    ] {
+        let error = Config::parse(config, "test").unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
     }
 }

@@ -15,6 +15,8 @@ The plan is a JSON object:
     chunk_count       when to stop; 0: at the end of standard input
     until             or once a chunk that follows this instruction was seen
     groups            groups whose trajectories are to be seen
+    commands          {topic: ROS type} of set-points to be seen; they come in one last line, by topic
+    min_commands      not to stop before so many set-points of each came
 
 It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
 fields, and of each group the trajectory's. Types are those that rosbags ships for ROS 2 Humble; only ActionChunk is
@@ -71,10 +73,14 @@ class Robot:
         self.session = zenoh.open(config)
         self.prefix = plan["namespace"] + "/" if plan.get("namespace") else ""
         self.chunks, self.trajectories = [], {}
+        self.commands = {topic: [] for topic in plan.get("commands", {})}
         self.subscribers = [
             self.session.declare_subscriber(self.prefix + "sinew/action_chunk", self.on_chunk),
             self.session.declare_subscriber(self.prefix + "*/joint_trajectory", self.on_trajectory),
         ]
+        for topic, kind in plan.get("commands", {}).items():
+            key = self.prefix + topic.removeprefix("/")
+            self.subscribers.append(self.session.declare_subscriber(key, self.on_command(topic, kind)))
         self.pictures = {
             topic: (np.frombuffer(Path(camera["jpeg"]).read_bytes(), dtype=np.uint8), camera)
             for topic, camera in plan.get("cameras", {}).items()
@@ -89,6 +95,12 @@ class Robot:
         message = plain(STORE.deserialize_cdr(sample.payload.to_bytes(), "trajectory_msgs/msg/JointTrajectory"))
         stamp = message["header"]["stamp"]
         self.trajectories.setdefault((stamp["sec"], stamp["nanosec"]), {})[group] = message
+
+    def on_command(self, topic, kind):
+        def take_in(sample):
+            self.commands[topic].append(plain(STORE.deserialize_cdr(sample.payload.to_bytes(), kind)))
+
+        return take_in
 
     def put(self, topic: str, message: bytes):
         self.session.put(self.prefix + topic.removeprefix("/"), message)
@@ -134,7 +146,8 @@ class Robot:
             if instruction and len(complete) >= instruction["after"]:
                 self.put("sinew/instruction", encode("std_msgs/msg/String", data=instruction["text"]))
                 instruction = None
-            if limit and len(complete) >= limit:
+            is_enough = all(len(seen) >= self.plan.get("min_commands", 0) for seen in self.commands.values())
+            if limit and len(complete) >= limit and is_enough:
                 break
             if any(seen["chunk"]["instruction"] == self.plan.get("until") for seen in complete):
                 break
@@ -142,6 +155,8 @@ class Robot:
                 break
         for chunk in self.complete()[: limit or None]:
             print(json.dumps(chunk), flush=True)
+        if self.commands:
+            print(json.dumps(self.commands), flush=True)
         self.session.close()
 
 

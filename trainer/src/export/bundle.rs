@@ -10,7 +10,7 @@ use crate::checkpoint::trained_on::TrainedOn;
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::contract::{
     self, BLANK_ID, CameraSpec, Dimension, FORMAT_VERSION, FileEntry, Graphs, InstructionRule, MANIFEST_FILE,
-    Manifest, Parity, Provenance, StageParity, TOKENIZER_FILE, Vector,
+    Manifest, Parity, Provenance, StageParity, TOKENIZER_FILE, Training, Vector,
 };
 use sinew_models::embodiment::{Embodiment, Layout, LayoutDimension};
 use sinew_models::nearest_name;
@@ -208,6 +208,7 @@ fn write_parts(
         action: parts.action,
         graphs,
         files,
+        training: Training::default(),
         provenance: provenance(request)?,
         parity: Parity { tolerance: request.tolerance, execution_provider: "cpu".to_owned(), stages },
     };

@@ -1,0 +1,187 @@
+//! The control tick: chunks and feedback in, set-points out, at a fixed rate. It waits for nobody.
+
+mod plan;
+
+pub use plan::MotionPlan;
+
+use crate::clock::{self, Moment};
+use crate::drive::{Drive, View};
+use crate::error::Error;
+use crate::ingest::Inbox;
+use crate::motion::Joints;
+use crate::publish;
+use crate::schedule::{Brief, RampRefusal, RobotChunk};
+use crate::setpoint::{SetpointOutput, stamp};
+use crate::slot::{Latest, Slot};
+use crate::stop::Stop;
+use crate::telemetry::{EventKind, MergeReport, SeamReport, Telemetry};
+use sinew_proto::Stamp;
+use sinew_proto::key::Key;
+use std::sync::Arc;
+use std::time::Duration;
+use zenoh::Session;
+use zenoh::pubsub::Publisher;
+
+/// A chunk on its way from inference to the control tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Its number.
+    pub sequence: u64,
+    /// When its observation was taken.
+    pub captured_at: Moment,
+    /// `[chunk, joints]`
+    pub values: Vec<f64>,
+}
+
+/// Where inference and the control tick meet.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The newest chunk.
+    pub chunk: Slot<Delivery>,
+    /// What inference has to know.
+    pub brief: Latest<Brief>,
+}
+
+/// The set-points' publications.
+#[derive(Debug)]
+pub struct SetpointPublisher {
+    outputs: Vec<(SetpointOutput, Publisher<'static>)>,
+}
+
+impl SetpointPublisher {
+    /// Declares them.
+    ///
+    /// # Errors
+    /// If a topic is no key, or zenoh refuses.
+    pub fn declare(session: &Session, namespace: &str, outputs: Vec<SetpointOutput>) -> Result<Self, Error> {
+        let declared = outputs.into_iter().map(|output| {
+            let publisher = publish::declare(session, &Key::of_topic_in(namespace, &output.topic)?)?;
+            Ok((output, publisher))
+        });
+        Ok(Self { outputs: declared.collect::<Result<_, Error>>()? })
+    }
+
+    /// The keys that are published on.
+    pub fn keys(&self) -> impl Iterator<Item = String> {
+        self.outputs.iter().map(|(_, publisher)| publisher.key_expr().to_string())
+    }
+
+    /// Publishes a set-point.
+    ///
+    /// # Errors
+    /// If zenoh refuses a message; those before it are out.
+    pub fn publish(&self, setpoint: &[f64], now: Stamp) -> Result<(), Error> {
+        let stamp = stamp(now)?;
+        self.outputs
+            .iter()
+            .try_for_each(|(output, publisher)| publish::put(publisher, output.encode(setpoint, stamp)))
+    }
+}
+
+/// Everything the control thread works with.
+#[derive(Debug)]
+pub struct Control {
+    /// What moves the robot when.
+    pub drive: Drive,
+    /// The robot's joints.
+    pub joints: Joints,
+    /// Set-points onto the network.
+    pub publisher: SetpointPublisher,
+    /// Where chunks come from.
+    pub exchange: Arc<Exchange>,
+    /// What the joints report.
+    pub inbox: Arc<Inbox>,
+    /// Time between two set-points.
+    pub period_ns: i64,
+    /// Counters and events.
+    pub telemetry: Arc<Telemetry>,
+    /// When to end.
+    pub stop: Stop,
+}
+
+impl Control {
+    /// Publishes set-points until the stop, and until the robot is back where it is to be.
+    ///
+    /// # Errors
+    /// If a slow move is refused, or the network fails.
+    pub fn run(mut self) -> Result<(), Error> {
+        let count = self.joints.count();
+        let (mut setpoint, mut measured) = (vec![0.0; count], vec![f64::NAN; count]);
+        let mut commanded = vec![f64::NAN; count];
+        let mut due = clock::moment();
+        let mut seam = SeamReport::new(&self.joints);
+        loop {
+            let now = clock::moment();
+            self.take_chunk(now, &mut seam);
+            self.read_feedback(&mut measured);
+            let view = View {
+                measured: &measured,
+                commanded: &commanded,
+                may_move: self.is_known(&measured),
+                is_ending: self.stop.is_requested(),
+            };
+            let has_setpoint = self.drive.tick(now, view, &mut setpoint).map_err(|r| self.refusal(r))?;
+            if has_setpoint {
+                self.publisher.publish(&setpoint, clock::now())?;
+                commanded.copy_from_slice(&setpoint);
+            }
+            self.exchange.brief.try_set(self.drive.brief());
+            while let Some(ending) = self.drive.next_ending() {
+                self.telemetry.ending(ending);
+            }
+            if self.drive.is_done() {
+                return Ok(());
+            }
+            due = next_due(due, self.period_ns, clock::moment());
+            let wait = due.ns_since(clock::moment());
+            std::thread::sleep(Duration::from_nanos(u64::try_from(wait).unwrap_or(0)));
+        }
+    }
+
+    fn take_chunk(&mut self, now: Moment, seam: &mut SeamReport) {
+        let Some(delivery) = self.exchange.chunk.try_take() else { return };
+        let Delivery { sequence, captured_at, values } = delivery;
+        let chunk = RobotChunk { sequence, captured_at, values: &values };
+        let Ok(accepted) = self.drive.accept(chunk, now) else { return };
+        seam.fill(self.drive.seam());
+        let idle_ms = clock::ms(self.drive.idle_ns());
+        let report = MergeReport::new(sequence, accepted, idle_ms, seam.clone());
+        self.telemetry.emit(EventKind::Merged(report));
+    }
+
+    /// Where the joints are. A group that reports nothing leaves NaN.
+    fn read_feedback(&self, measured: &mut [f64]) {
+        self.inbox.with_streams(|streams| {
+            for (group, span) in streams.groups.iter().zip(self.joints.groups()) {
+                let position = group.newest().map_or(&[][..], |sample| &sample.value.position);
+                if position.len() == span.span.len() {
+                    measured[span.span.clone()].copy_from_slice(position);
+                }
+            }
+        });
+    }
+
+    fn is_known(&self, measured: &[f64]) -> bool {
+        let needed = |joint: &usize| self.drive.moves_slowly(*joint);
+        (0..measured.len()).filter(needed).all(|joint| measured[joint].is_finite())
+    }
+
+    fn refusal(&self, refusal: RampRefusal) -> Error {
+        let name = |joint: usize| self.joints.axes()[joint].name.clone();
+        let (what, found) = match refusal {
+            RampRefusal::NoFeedback { joint } => (name(joint), "nobody knows where it is".to_owned()),
+            RampRefusal::TooFar { joint, distance } => (name(joint), format!("it is {distance:.3} away")),
+        };
+        Error::mismatch(
+            format!("slow move of `{what}`"),
+            ("the start posture", "it has to be near (move the robot there, or set `setpoints.start`)"),
+            ("feedback", &found),
+        )
+    }
+}
+
+/// The next tick on the grid that is not over yet.
+fn next_due(due: Moment, period_ns: i64, now: Moment) -> Moment {
+    let missed = now.ns_since(due).div_euclid(period_ns).max(0);
+    due.plus_ns((missed + 1) * period_ns)
+}

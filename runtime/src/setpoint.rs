@@ -1,0 +1,158 @@
+//! A set-point to the messages that the robot's controllers take. Pure.
+
+use crate::error::Error;
+use crate::motion::Joints;
+use sinew_models::embodiment::{Embodiment, Group};
+use sinew_proto::msg::builtin_interfaces::Time;
+use sinew_proto::msg::geometry_msgs::{Twist, TwistStamped, Vector3};
+use sinew_proto::msg::sensor_msgs::JointState;
+use sinew_proto::msg::std_msgs::Header;
+use sinew_proto::{Message, Stamp};
+use std::ops::Range;
+
+/// What a message looks like.
+#[derive(Clone, Debug, PartialEq)]
+enum Form {
+    /// Joint positions; with velocities where the receiver takes them for speed caps.
+    JointState { speed_caps: Vec<f64> },
+    /// x, y, yaw rate.
+    Twist,
+    /// The same with a time.
+    TwistStamped,
+}
+
+impl Form {
+    fn of(message: &str, group: &str, joint_count: usize) -> Result<Self, Error> {
+        match (message, joint_count) {
+            (JointState::TYPE_NAME, _) => Ok(Self::JointState { speed_caps: Vec::new() }),
+            (Twist::TYPE_NAME, 3) => Ok(Self::Twist),
+            (TwistStamped::TYPE_NAME, 3) => Ok(Self::TwistStamped),
+            _ => {
+                let known = format!(
+                    "it writes {}, or {} and {} of 3 axes",
+                    JointState::TYPE_NAME,
+                    Twist::TYPE_NAME,
+                    TwistStamped::TYPE_NAME
+                );
+                Err(Error::mismatch(
+                    format!("set-points of group `{group}`"),
+                    ("this program", &known),
+                    ("the robot description", &format!("{message} of {joint_count} joints")),
+                ))
+            }
+        }
+    }
+
+    fn encode(&self, values: &[f64], stamp: Time) -> Vec<u8> {
+        let header = Header { stamp, frame_id: String::new() };
+        match self {
+            // Names are left out: receivers go by the order, and some know other names.
+            Self::JointState { speed_caps } => JointState {
+                header,
+                position: values.to_vec(),
+                velocity: speed_caps.clone(),
+                ..JointState::default()
+            }
+            .to_cdr(),
+            Self::Twist => twist(values).to_cdr(),
+            Self::TwistStamped => TwistStamped { header, twist: twist(values) }.to_cdr(),
+        }
+    }
+}
+
+fn twist(values: &[f64]) -> Twist {
+    let [x, y, yaw] = values.try_into().unwrap_or([0.0; 3]);
+    Twist { linear: Vector3 { x, y, z: 0.0 }, angular: Vector3 { x: 0.0, y: 0.0, z: yaw } }
+}
+
+/// One message of a set-point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetpointOutput {
+    /// The group.
+    pub group: String,
+    /// The topic.
+    pub topic: String,
+    form: Form,
+    source: Source,
+}
+
+/// Where a message's numbers come from.
+#[derive(Clone, Debug, PartialEq)]
+enum Source {
+    /// These joints of the set-point.
+    Joints(Range<usize>),
+    /// Always the same.
+    Constant(Vec<f64>),
+}
+
+impl SetpointOutput {
+    /// The message of a set-point.
+    ///
+    /// # Shapes
+    /// `setpoint` has one number a joint of the robot.
+    #[must_use]
+    pub fn encode(&self, setpoint: &[f64], stamp: Time) -> Vec<u8> {
+        match &self.source {
+            Source::Joints(span) => self.form.encode(&setpoint[span.clone()], stamp),
+            Source::Constant(values) => self.form.encode(values, stamp),
+        }
+    }
+
+    /// Whether it carries the set-point, not something said along with it.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self.source, Source::Joints(_))
+    }
+}
+
+/// The messages of every set-point: one a commanded group, and the acceleration limits that some receivers want with it.
+///
+/// # Errors
+/// If a group is commanded with a message that this program does not know, or says no operating limits.
+pub fn setpoint_outputs(embodiment: &Embodiment, joints: &Joints) -> Result<Vec<SetpointOutput>, Error> {
+    let mut outputs = Vec::new();
+    for (group, span) in embodiment.groups.iter().zip(joints.groups()) {
+        let Some(command) = group.command.as_ref().filter(|_| span.is_commanded) else { continue };
+        let mut form = Form::of(&command.message, &group.name, group.joints.len())?;
+        if let (Form::JointState { speed_caps }, true) = (&mut form, command.has_speed_cap) {
+            *speed_caps = operating(group, |operating| &operating.velocity)?;
+        }
+        let output = |topic: &str, form, source| SetpointOutput {
+            group: group.name.clone(),
+            topic: topic.to_owned(),
+            form,
+            source,
+        };
+        if let Some(limit) = &command.acceleration_limit {
+            let form = Form::of(&limit.message, &group.name, group.joints.len())?;
+            let limits = operating(group, |operating| &operating.acceleration)?;
+            outputs.push(output(&limit.topic, form, Source::Constant(limits)));
+        }
+        outputs.push(output(&command.topic, form, Source::Joints(span.span.clone())));
+    }
+    Ok(outputs)
+}
+
+/// One of a group's operating limits, a number a joint.
+pub(crate) fn operating(
+    group: &Group,
+    which: impl Fn(&sinew_models::envelope::Operating) -> &sinew_models::envelope::PerJoint,
+) -> Result<Vec<f64>, Error> {
+    let operating = group.operating.as_ref().ok_or_else(|| {
+        let robot = ("the robot description", "none of this group");
+        Error::mismatch(
+            format!("operating limits of group `{}`", group.name),
+            ("set-points", "they are needed"),
+            robot,
+        )
+    })?;
+    Ok((0..group.joints.len()).filter_map(|joint| which(operating).of(joint)).collect())
+}
+
+/// A time as messages have it.
+///
+/// # Errors
+/// If it is before 1970 or after 2106.
+pub fn stamp(now: Stamp) -> Result<Time, Error> {
+    Ok(Time::try_from(now)?)
+}
