@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod command;
+mod drive;
 mod feedback;
 mod manifest;
 mod plan;
 mod replayed;
 mod schedule;
+mod setpoint;
 mod sync;
