@@ -1,5 +1,6 @@
 //! The command line of `sinew-trainer`, a subcommand a module.
 
+mod analyze;
 mod export;
 mod init;
 mod inspect;
@@ -29,6 +30,8 @@ enum Command {
     Stats(stats::Stats),
     /// Fine-tune a policy on episodes.
     Train(train::Train),
+    /// Say which dimensions a policy did not learn, and why; or what a dataset is like.
+    Analyze(analyze::Analyze),
     /// Write a policy with random weights, to train from nothing.
     Init(init::Init),
     /// Write a checkpoint as a bundle: three ONNX graphs and the contract that the robot checks.
@@ -45,6 +48,7 @@ impl Cli {
             Command::Inspect(inspect) => inspect.run(),
             Command::Stats(stats) => stats.run(),
             Command::Train(train) => train.run(&arguments.join(" ")),
+            Command::Analyze(analyze) => analyze.run(),
             Command::Init(init) => init.run(),
             Command::Export(export) => export.run(&arguments.join(" ")),
         }

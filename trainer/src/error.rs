@@ -84,6 +84,14 @@ pub enum Error {
         /// Expected and found.
         message: String,
     },
+    /// A file of arrays cannot be written or read.
+    #[error("{}: {message}", path.display())]
+    Npz {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// ONNX Runtime refused.
     #[error("ONNX Runtime: {0}")]
     Ort(#[from] ort::Error),

@@ -203,12 +203,11 @@ pub struct DimensionReport {
     pub true_std: f64,
     /// Standard deviation of what was predicted.
     pub predicted_std: f64,
-    /// Predicted over true variance; 1 if both are constant, 0 stands for a truth that is constant and a prediction that is not.
+    /// Predicted over true variance; 1 if the truth is constant.
     pub variance_ratio: f64,
-    /// Mean absolute error over the true standard deviation over the training episodes; 0 for a constant dimension
-    /// predicted exactly.
+    /// Mean absolute error over the dimension's standard deviation in the data; absolute where that is 0.
     pub normalized_error: f64,
-    /// The same for always saying the training episodes' mean.
+    /// The same for always saying the data's mean.
     pub normalized_error_of_mean: f64,
     /// Mean absolute error by step of the chunk; absent for steps that no frame has.
     pub error_by_step: Vec<Option<f64>>,
@@ -223,7 +222,7 @@ pub struct GroupReport {
     pub frame_count: usize,
     /// Mean absolute error by dimension.
     pub mean_error: Vec<f64>,
-    /// Mean over dimensions of the error over the training's standard deviation.
+    /// Mean over dimensions of the error over the standard deviation in the data.
     pub normalized_error: f64,
 }
 
@@ -334,12 +333,12 @@ pub enum Check {
     Unobservable,
     /// H6: the policy says the present state, though the truth moves away from it.
     CopiesState,
+    /// H1: the dimension is idle in most rows.
+    Idle,
     /// H4: the training episodes are not predicted either, though a simple predictor can.
     Undertrained,
     /// H4: the training episodes are predicted and the others not, though a simple predictor can.
     Overfitted,
-    /// H1: the dimension is idle in most rows.
-    Idle,
     /// H5: what an action queue kept across unrelated frames would have shown.
     StaleQueue,
 }

@@ -5,7 +5,7 @@ use crate::checkpoint::policy_folder::Changes;
 use crate::checkpoint::trained_on::TrainedOn;
 use crate::config::{ComputeDtype, TrainConfig, required};
 use crate::data::{
-    Augmenter, Corpus, FeatureStatistics, NearConstant, NormalizationMode, STATE, Statistics,
+    ACTION, Augmenter, Corpus, FeatureStatistics, NearConstant, NormalizationMode, STATE, Statistics,
     dimension_weights,
 };
 use crate::frozen::CacheMode;
@@ -21,6 +21,7 @@ use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::config::ModelConfig;
 use sinew_models::contract::{Dimension, Vector, hash_file};
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
+use sinew_models::processors;
 use sinew_models::unit::Unit;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -86,7 +87,11 @@ impl Setup {
         }
         let state_names = corpus.state_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
         let augmenter = Augmenter::new(&config.augment, &state_names, config.run.seed)?;
-        let preparer = preparer(&config, &base, &model, &statistics)?;
+        let normalized =
+            |statistics: &FeatureStatistics, mode| normalizer(&statistics.names, statistics.normalizer(mode));
+        let state = normalized(&statistics.state, normalization.state)?;
+        let action = normalized(&statistics.action, normalization.action)?;
+        let preparer = preparer(&base, &model, state, action)?;
         let weights = &config.data.weights;
         let dimension_weights =
             dimension_weights(weights, corpus.action_names(), &exact.action, config.data.std_floor)?;
@@ -104,6 +109,21 @@ impl Setup {
         };
         setup.check_cache()?;
         Ok(setup)
+    }
+
+    /// Shows samples normalised with the statistics that the policy came with, as the robot does, rather than with
+    /// those of the data.
+    ///
+    /// # Errors
+    /// If the policy lacks them, or they are of another width.
+    pub fn with_the_policys_statistics(mut self) -> Result<Self, Error> {
+        let vector = |feature: &str, kind: &str, names: &[String]| {
+            normalizer(names, self.base.processors.feature(feature, kind, names.len())?)
+        };
+        let state = vector(STATE, "STATE", &self.statistics.state.names)?;
+        let action = vector(ACTION, "ACTION", &self.statistics.action.names)?;
+        self.preparer = preparer(&self.base, &self.model, state, action)?;
+        Ok(self)
     }
 
     /// Only what never changes can be kept.
@@ -375,25 +395,18 @@ fn camera_slots(base: &Checkpoint, corpus: &Corpus) -> Result<Vec<Option<usize>>
 }
 
 fn preparer(
-    config: &TrainConfig,
     base: &Checkpoint,
     model: &ModelConfig,
-    statistics: &Statistics,
+    state: Normalizer,
+    action: Normalizer,
 ) -> Result<Preparer, Error> {
-    let modes = &config.data.normalization;
     let tokenizer = InstructionTokenizer::open(&base.tokenizer, base.policy.tokenizer_max_length, PAD_ID)?;
-    Ok(Preparer::new(
-        model.clone(),
-        normalizer(&statistics.state, modes.state)?,
-        normalizer(&statistics.action, modes.action)?,
-        tokenizer,
-    ))
+    Ok(Preparer::new(model.clone(), state, action, tokenizer))
 }
 
 /// Units do not matter here: numbers stay in the dataset's.
-fn normalizer(statistics: &FeatureStatistics, mode: NormalizationMode) -> Result<Normalizer, Error> {
-    let rule = statistics.normalizer(mode);
-    let dimensions = statistics.names.iter().zip(rule.dimensions).enumerate();
+fn normalizer(names: &[String], rule: processors::FeatureStatistics) -> Result<Normalizer, Error> {
+    let dimensions = names.iter().zip(rule.dimensions).enumerate();
     let dimensions = dimensions.map(|(source_index, (name, statistics))| Dimension {
         name: name.clone(),
         unit: Unit::One,

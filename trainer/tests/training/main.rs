@@ -1,6 +1,7 @@
 //! Trainings of a small policy on real episodes.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod analyzing;
 mod checkpoints;
 mod learning;
 mod refusals;

@@ -1,0 +1,277 @@
+//! What simple predictors make of the same frames: the nearest rows of other episodes, a linear map, the mean, the
+//! present state. What they can do, a policy should; what nobody can predict from what is seen, no policy will.
+
+use crate::Error;
+use crate::analyze::measures::{Moments, mean};
+use crate::analyze::predictions::{PredictionSet, Predictions};
+use crate::analyze::sampling;
+use crate::data::{Corpus, FrameId};
+
+/// Rows of the training episodes that the simple predictors learn from.
+const SUPPORT_LIMIT: usize = 2000;
+/// Neighbours that are averaged.
+const NEIGHBOUR_COUNT: usize = 5;
+/// The linear map's penalty, relative to the number of rows: enough to keep it defined.
+const RIDGE: f64 = 1e-3;
+
+/// Frames as points: what is seen of each, and what was done from there on.
+#[derive(Clone, Debug, Default)]
+pub struct Cloud {
+    /// Where each is from.
+    pub frames: Vec<FrameId>,
+    /// `[frames, features]`.
+    pub features: Vec<Vec<f64>>,
+    /// `[frames][chunk × action_dim]`.
+    pub futures: Vec<Vec<f32>>,
+    /// `[frames][chunk]`.
+    pub is_pad: Vec<Vec<bool>>,
+}
+
+/// How much of each dimension's variance simple predictors explain, on the frames that the policy is judged by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Baselines {
+    /// The best of nearest rows and linear map from the state.
+    pub from_state: Vec<f64>,
+    /// The nearest frames by state and picture.
+    pub from_look: Vec<f64>,
+    /// Saying the present state, of dimensions whose joint the state has.
+    pub copying: Vec<Option<f64>>,
+    /// Whether pictures differ from frame to frame, so that they could tell what the state does not.
+    pub looks_vary: bool,
+}
+
+impl Baselines {
+    /// The best of them for a dimension.
+    #[must_use]
+    pub fn best(&self, dimension: usize) -> f64 {
+        self.from_state[dimension].max(self.from_look[dimension])
+    }
+}
+
+/// Rows of the training episodes, by state alone.
+///
+/// # Errors
+/// If one cannot be read.
+pub fn support(corpus: &Corpus, seed: u64) -> Result<Cloud, Error> {
+    let frames = sampling::sampled(corpus, corpus.train_episodes(), SUPPORT_LIMIT, seed)?;
+    let mut cloud = Cloud::default();
+    for frame in frames {
+        let example = corpus.example(frame)?;
+        cloud.frames.push(frame);
+        cloud.features.push(example.state.iter().map(|value| f64::from(*value)).collect());
+        cloud.futures.push(example.actions);
+        cloud.is_pad.push(example.action_is_pad);
+    }
+    Ok(cloud)
+}
+
+/// Predicted frames as points, by state and, if asked for, picture.
+#[must_use]
+pub fn cloud(set: &PredictionSet, of: &Predictions, with_look: bool) -> Cloud {
+    let chunk = of.chunk_size * of.action_dim;
+    let look_len = if set.is_empty() { 0 } else { set.look.len() / set.len() };
+    let features = |frame: usize| {
+        let state = &set.state[frame * of.state_dim..][..of.state_dim];
+        let look = if with_look { &set.look[frame * look_len..][..look_len] } else { &[] };
+        state.iter().chain(look).map(|value| f64::from(*value)).collect()
+    };
+    Cloud {
+        frames: set.frames.clone(),
+        features: (0..set.len()).map(features).collect(),
+        futures: set.truth.chunks_exact(chunk.max(1)).map(<[f32]>::to_vec).collect(),
+        is_pad: set.is_pad.chunks_exact(of.chunk_size.max(1)).map(<[bool]>::to_vec).collect(),
+    }
+}
+
+/// Sets the simple predictors beside the judged frames.
+///
+/// # Shapes
+/// `state_of[d]` is the state's place of action dimension `d`'s joint.
+#[must_use]
+pub fn measure(
+    support: &Cloud,
+    of: &Predictions,
+    judged: &PredictionSet,
+    state_of: &[Option<usize>],
+) -> Baselines {
+    let width = of.action_dim;
+    let query = cloud(judged, of, false);
+    let nearest = explained(&query, width, &nearest_futures(support, &query));
+    let linear = explained(&query, width, &linear_futures(support, &query));
+    let seen = cloud(judged, of, true);
+    let train = cloud(&of.train, of, true);
+    let from_look = explained(&seen, width, &nearest_futures(&train, &seen));
+    let look_len = if judged.is_empty() { 0 } else { judged.look.len() / judged.len() };
+    let varies = |place: usize| {
+        let values = judged.look.iter().skip(place).step_by(look_len);
+        // A grey level of 256.
+        Moments::of(values.map(|value| f64::from(*value))).variance.sqrt() > 1.0 / 256.0
+    };
+    Baselines {
+        from_state: nearest.into_iter().zip(linear).map(|(a, b)| a.max(b)).collect(),
+        from_look,
+        copying: state_of
+            .iter()
+            .enumerate()
+            .map(|(d, state)| Some(copying(&query, width, d, (*state)?)))
+            .collect(),
+        looks_vary: (0..look_len).any(varies),
+    }
+}
+
+/// The share of each dimension's variance that answers explain; no answer is the mean's.
+fn explained(query: &Cloud, width: usize, answers: &[Option<Vec<f64>>]) -> Vec<f64> {
+    (0..width)
+        .map(|dimension| {
+            let truth = mean(numbers(query, width, dimension).map(|(_, _, truth)| truth));
+            let mut pairs = Vec::new();
+            for (frame, place, value) in numbers(query, width, dimension) {
+                pairs.push((answers[frame].as_ref().map_or(truth, |answer| answer[place]), value));
+            }
+            crate::analyze::measures::r2(&pairs)
+        })
+        .collect()
+}
+
+fn copying(query: &Cloud, width: usize, dimension: usize, state: usize) -> f64 {
+    let pairs: Vec<(f64, f64)> = numbers(query, width, dimension)
+        .map(|(frame, _, truth)| (query.features[frame][state], truth))
+        .collect();
+    crate::analyze::measures::r2(&pairs)
+}
+
+/// Of one dimension: frame, place in its future, and what was done.
+fn numbers(cloud: &Cloud, width: usize, dimension: usize) -> impl Iterator<Item = (usize, usize, f64)> + '_ {
+    cloud.futures.iter().zip(&cloud.is_pad).enumerate().flat_map(move |(frame, (future, is_pad))| {
+        let steps = is_pad.iter().enumerate().filter(|(_, is_pad)| !**is_pad);
+        steps.map(move |(step, _)| {
+            let place = step * width + dimension;
+            (frame, place, f64::from(future[place]))
+        })
+    })
+}
+
+/// The mean future of the nearest rows of other episodes.
+fn nearest_futures(support: &Cloud, query: &Cloud) -> Vec<Option<Vec<f64>>> {
+    let scale = feature_scales(support);
+    let answer = |frame: usize| {
+        let near =
+            nearest(support, &scale, query.frames[frame], &query.features[frame], NEIGHBOUR_COUNT, false);
+        let first = *near.first()?;
+        let mut sum = vec![0.0; support.futures[first].len()];
+        for place in &near {
+            sum.iter_mut().zip(&support.futures[*place]).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+        Some(sum.into_iter().map(|sum| sum / near.len() as f64).collect())
+    };
+    (0..query.frames.len()).map(answer).collect()
+}
+
+/// The nearest points of other episodes, the nearest first; of each episode at most one if so asked.
+pub(crate) fn nearest(
+    support: &Cloud,
+    scale: &[f64],
+    frame: FrameId,
+    features: &[f64],
+    count: usize,
+    one_an_episode: bool,
+) -> Vec<usize> {
+    let episode = |frame: &FrameId| (frame.dataset, frame.episode_index);
+    let distance = |place: usize| -> f64 {
+        let pairs = support.features[place].iter().zip(features).zip(scale);
+        pairs.map(|((a, b), scale)| ((a - b) * scale).powi(2)).sum()
+    };
+    let others =
+        (0..support.frames.len()).filter(|place| episode(&support.frames[*place]) != episode(&frame));
+    let mut sorted: Vec<(f64, usize)> = others.map(|place| (distance(place), place)).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut taken = Vec::with_capacity(count);
+    let mut episodes = std::collections::HashSet::new();
+    for (_, place) in sorted {
+        if taken.len() == count {
+            break;
+        }
+        if episodes.insert(episode(&support.frames[place])) || !one_an_episode {
+            taken.push(place);
+        }
+    }
+    taken
+}
+
+/// One over each feature's standard deviation; 0 for one that never changes.
+pub(crate) fn feature_scales(cloud: &Cloud) -> Vec<f64> {
+    let width = cloud.features.first().map_or(0, Vec::len);
+    let scale = |place: usize| {
+        let std = Moments::of(cloud.features.iter().map(|features| features[place])).variance.sqrt();
+        if std > 0.0 { 1.0 / std } else { 0.0 }
+    };
+    (0..width).map(scale).collect()
+}
+
+/// A ridge regression from features to futures.
+fn linear_futures(support: &Cloud, query: &Cloud) -> Vec<Option<Vec<f64>>> {
+    let scale = feature_scales(support);
+    let width = scale.len();
+    let centre: Vec<f64> =
+        (0..width).map(|place| mean(support.features.iter().map(|features| features[place]))).collect();
+    // Features that no training row has are cut off where the training's end.
+    let row = |features: &[f64]| -> Vec<f64> {
+        let scaled =
+            features.iter().zip(&centre).zip(&scale).map(|((x, c), s)| ((x - c) * s).clamp(-5.0, 5.0));
+        scaled.chain([1.0]).collect()
+    };
+    let rows: Vec<Vec<f64>> = support.features.iter().map(|features| row(features)).collect();
+    let Some(output_count) = support.futures.first().map(Vec::len) else {
+        return vec![None; query.frames.len()];
+    };
+    let size = width + 1;
+    let (mut gram, mut cross) = (vec![0.0; size * size], vec![0.0; size * output_count]);
+    for (row, future) in rows.iter().zip(&support.futures) {
+        for (i, x) in row.iter().enumerate() {
+            row.iter().enumerate().for_each(|(j, y)| gram[i * size + j] += x * y);
+            let cross = &mut cross[i * output_count..][..output_count];
+            cross.iter_mut().zip(future).for_each(|(sum, y)| *sum += x * f64::from(*y));
+        }
+    }
+    (0..width).for_each(|i| gram[i * size + i] += RIDGE * rows.len() as f64);
+    solve(&mut gram, &mut cross, size, output_count);
+    let answer = |features: &Vec<f64>| {
+        let mut sum = vec![0.0; output_count];
+        for (x, weights) in row(features).iter().zip(cross.chunks_exact(output_count)) {
+            sum.iter_mut().zip(weights).for_each(|(sum, weight)| *sum += x * weight);
+        }
+        Some(sum)
+    };
+    query.features.iter().map(answer).collect()
+}
+
+/// Solves `matrix · X = right` in place by Cholesky's decomposition; the ridge makes the matrix positive definite.
+///
+/// # Shapes
+/// `matrix` is `[size, size]`, `right` `[size, columns]`.
+fn solve(matrix: &mut [f64], right: &mut [f64], size: usize, columns: usize) {
+    for i in 0..size {
+        for j in 0..=i {
+            let dot: f64 = (0..j).map(|k| matrix[i * size + k] * matrix[j * size + k]).sum();
+            let rest = matrix[i * size + j] - dot;
+            matrix[i * size + j] =
+                if i == j { rest.max(f64::MIN_POSITIVE).sqrt() } else { rest / matrix[j * size + j] };
+        }
+    }
+    let mut eliminate = |i: usize, factors: &dyn Fn(usize) -> f64, others: std::ops::Range<usize>| {
+        for k in others {
+            let factor = factors(k);
+            for column in 0..columns {
+                right[i * columns + column] -= factor * right[k * columns + column];
+            }
+        }
+        let pivot = matrix[i * size + i];
+        right[i * columns..][..columns].iter_mut().for_each(|value| *value /= pivot);
+    };
+    for i in 0..size {
+        eliminate(i, &|k| matrix[i * size + k], 0..i);
+    }
+    for i in (0..size).rev() {
+        eliminate(i, &|k| matrix[k * size + i], i + 1..size);
+    }
+}

@@ -1,0 +1,140 @@
+//! H4 and H1: was there enough training, and enough to learn from?
+
+use super::{Evidence, LEARNED_R2, Rule};
+use crate::analyze::analysis::{Check, Finding};
+
+const UNDERTRAINED: Rule = Rule {
+    check: Check::Undertrained,
+    threshold: LEARNED_R2,
+    reason: "less than half of the variance is explained even on the episodes trained on",
+};
+
+const OVERFITTED: Rule = Rule {
+    check: Check::Overfitted,
+    threshold: 0.3,
+    reason: "a difference between both sides that sampling a few dozen frames does not make",
+};
+
+const IDLE: Rule = Rule {
+    check: Check::Idle,
+    threshold: 0.8,
+    reason: "four rows of five teach to rest; resting costs little loss even where the dimension should move",
+};
+
+/// Are the training episodes not predicted either?
+pub(super) fn undertrained(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for dimension in evidence.failing() {
+        let train = evidence.train_report(dimension).r2;
+        let best = evidence.baselines.best(dimension);
+        let holds = train < UNDERTRAINED.threshold;
+        let signal = evidence.pull.map_or_else(String::new, |pull| {
+            format!(
+                "; the gradient's signal is {:.1} times what noise alone would give",
+                pull.signal_to_noise
+            )
+        });
+        let measure =
+            format!("R² on the episodes trained on (a simple predictor has {best:.2} on others{signal})");
+        let remedy = || remedy(evidence, best);
+        findings.push(UNDERTRAINED.finding(Some(dimension), train, holds, measure).with_remedy(remedy));
+    }
+    if findings.is_empty() {
+        let least = evidence.policy.train.dimensions.iter().zip(evidence.scales);
+        let least =
+            least.filter(|(_, scale)| scale.std > 0.0).map(|(report, _)| report.r2).fold(1.0, f64::min);
+        findings.push(UNDERTRAINED.finding(
+            None,
+            least,
+            false,
+            "smallest R² on the episodes trained on; none fails".to_owned(),
+        ));
+    }
+    findings
+}
+
+fn remedy(evidence: &Evidence<'_>, best: f64) -> String {
+    let hint = if best >= LEARNED_R2 {
+        "a simple predictor can, so it is training that lacks"
+    } else {
+        "if more steps do not help, the frozen vision tower may not show what decides: policy.train_expert_only = false, \
+         policy.freeze_vision_encoder = false"
+    };
+    let noise = match evidence.pull {
+        Some(pull) if pull.signal_to_noise < 1.5 => {
+            " The gradient is mostly noise by now: a larger batch or a smaller rate helps more than the same steps again."
+        }
+        _ => "",
+    };
+    format!("Train longer (run.steps): {hint}.{noise}")
+}
+
+/// Are only the training episodes predicted?
+pub(super) fn overfitted(evidence: &Evidence<'_>) -> Vec<Finding> {
+    if evidence.policy.validation.is_none() {
+        return vec![OVERFITTED.cannot_tell(None, "there is no episode that was not trained on".to_owned())];
+    }
+    let gap = |dimension: usize| evidence.train_report(dimension).r2 - evidence.report(dimension).r2;
+    let mut findings: Vec<Finding> = evidence
+        .failing()
+        .map(|dimension| {
+            let holds = gap(dimension) > OVERFITTED.threshold && evidence.train_report(dimension).r2 >= LEARNED_R2;
+            let measure = format!(
+                "R² on the episodes trained on ({:.2}) less that on others ({:.2})",
+                evidence.train_report(dimension).r2,
+                evidence.report(dimension).r2
+            );
+            let remedy = || {
+                "Learned by heart. Record more and more varied episodes; until then averaged weights, augmentation and \
+                 fewer steps soften it."
+                    .to_owned()
+            };
+            OVERFITTED.finding(Some(dimension), gap(dimension), holds, measure).with_remedy(remedy)
+        })
+        .collect();
+    if findings.is_empty() {
+        let most = (0..evidence.action_names.len()).map(gap).fold(0.0, f64::max);
+        findings.push(OVERFITTED.finding(
+            None,
+            most,
+            false,
+            "largest R² lost from training to other episodes; none fails".to_owned(),
+        ));
+    }
+    findings
+}
+
+/// Does a failing dimension hardly ever move?
+pub(super) fn idle(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = evidence
+        .failing()
+        .map(|dimension| {
+            let data = &evidence.data.action[dimension];
+            let measure = format!(
+                "share of rows in which it rests (entropy of its values {:.2} of the most there can be, range {:.4})",
+                data.entropy,
+                data.max - data.min
+            );
+            let remedy = || {
+                format!(
+                    "`{}` moves in {:.0} % of the rows. Trim the still ends (data.trim_idle), let the frames around its \
+                     movements count more (data.weights.segment), or record more movement of it.",
+                    evidence.name(dimension),
+                    100.0 * (1.0 - data.idle_share)
+                )
+            };
+            let holds = data.idle_share > IDLE.threshold;
+            IDLE.finding(Some(dimension), data.idle_share, holds, measure).with_remedy(remedy)
+        })
+        .collect();
+    if findings.is_empty() {
+        let most = evidence.data.action.iter().map(|data| data.idle_share).fold(0.0, f64::max);
+        findings.push(IDLE.finding(
+            None,
+            most,
+            false,
+            "largest share of rows in which a dimension rests; none fails".to_owned(),
+        ));
+    }
+    findings
+}

@@ -1,0 +1,145 @@
+//! From findings to a verdict: which dimensions failed, the first cause of each, and what to say first. Pure.
+
+use crate::analyze::analysis::{Check, Diagnosis, DimensionVerdict, Finding, Outcome, Verdict};
+use crate::analyze::checks::{self, Evidence};
+use crate::analyze::remedy;
+
+/// Checks that are faults even where every dimension is followed.
+const FAULTS: [Check; 2] = [Check::Misaligned, Check::ForeignStatistics];
+
+/// Judges a policy. `trained_steps` is what it was trained for.
+#[must_use]
+pub fn of_policy(evidence: &Evidence<'_>, trained_steps: u64) -> Diagnosis {
+    let findings = checks::all(evidence);
+    let dimensions: Vec<DimensionVerdict> =
+        (0..evidence.action_names.len()).map(|dimension| verdict(evidence, dimension, &findings)).collect();
+    let failed = dimensions.iter().filter(|verdict| evidence.fails(verdict.dimension)).count();
+    let fault = FAULTS.into_iter().find(|check| is_supported(&findings, *check, None));
+    let first_cause = main_cause(&dimensions).or(fault);
+    let causes = causes(&dimensions, first_cause);
+    let names = |cause: Option<Check>| {
+        let of_cause =
+            dimensions.iter().filter(|verdict| evidence.fails(verdict.dimension) && verdict.cause == cause);
+        of_cause.map(|verdict| evidence.action_names[verdict.dimension].as_str()).collect::<Vec<_>>()
+    };
+    let width = dimensions.len();
+    let headline = match first_cause {
+        None if failed == 0 => format!("Healthy: all {width} dimensions follow what was done."),
+        None => format!("{failed} of {width} dimensions do not follow what was done; no check says why."),
+        Some(cause) if failed == 0 => {
+            format!("All {width} dimensions follow what was done, but: {}.", cause.title())
+        }
+        Some(cause) => {
+            format!(
+                "{failed} of {width} dimensions do not follow what was done. First cause: {}.",
+                cause.title()
+            )
+        }
+    };
+    let mut text: Vec<String> = causes
+        .iter()
+        .map(|cause| {
+            let remedy =
+                findings.iter().find(|finding| finding.check == *cause && !finding.remedy.is_empty());
+            let remedy = remedy.map_or("", |finding| finding.remedy.as_str());
+            format!("{}: {}. {remedy}", sentence(cause.title()), listed(&names(Some(*cause))))
+        })
+        .collect();
+    let unexplained = names(None);
+    if !unexplained.is_empty() {
+        text.push(format!("No check says why: {}.", listed(&unexplained)));
+    }
+    Diagnosis {
+        headline,
+        text,
+        is_healthy: failed == 0 && first_cause.is_none(),
+        first_cause,
+        remedy_toml: remedy::overlay(evidence, &causes, &dimensions, &findings, trained_steps),
+        dimensions,
+        findings,
+    }
+}
+
+/// Sums up episodes without a policy.
+#[must_use]
+pub fn of_data(fault_count: usize, outlier_count: usize, idle_share: f64) -> Diagnosis {
+    let text = vec![
+        format!("{outlier_count} odd episodes are listed below."),
+        format!("{:.0} % of the rows are idle: no action dimension moves.", 100.0 * idle_share),
+    ];
+    Diagnosis {
+        headline: match fault_count {
+            0 => "The dataset has no fault that `inspect` finds.".to_owned(),
+            1 => "The dataset has a fault, listed below.".to_owned(),
+            _ => format!("The dataset has {fault_count} faults, listed below."),
+        },
+        text,
+        is_healthy: fault_count == 0,
+        first_cause: None,
+        dimensions: Vec::new(),
+        findings: Vec::new(),
+        remedy_toml: String::new(),
+    }
+}
+
+fn verdict(evidence: &Evidence<'_>, dimension: usize, findings: &[Finding]) -> DimensionVerdict {
+    let outcome = evidence.outcome(dimension);
+    let (report, train) = (evidence.report(dimension), evidence.train_report(dimension));
+    let cause = evidence.fails(dimension).then(|| {
+        let supported = findings.iter().filter(|finding| finding.verdict == Verdict::Supported);
+        let mut mine = supported.filter(|finding| finding.dimension.is_none_or(|place| place == dimension));
+        mine.next().map(|finding| finding.check)
+    });
+    let numbers = format!("R² {:.2} (on the episodes trained on {:.2})", report.r2, train.r2);
+    let text = match outcome {
+        Outcome::Learned => format!("follows: {numbers}"),
+        Outcome::Still => format!("rests, and is predicted so: off by {:.2e} on average", report.mean_error),
+        Outcome::Collapsed => {
+            format!(
+                "predicted nearly constant, with {:.0} % of its variance: {numbers}",
+                100.0 * report.variance_ratio
+            )
+        }
+        Outcome::Wrong => format!("moves, but not as it should: {numbers}"),
+        Outcome::Overfitted => format!("follows on the episodes trained on only: {numbers}"),
+    };
+    DimensionVerdict { dimension, outcome, cause: cause.flatten(), text }
+}
+
+/// The cause of most failed dimensions; of equally many, the one that is checked first.
+fn main_cause(dimensions: &[DimensionVerdict]) -> Option<Check> {
+    let causes = || dimensions.iter().filter_map(|verdict| verdict.cause);
+    let count = |cause: Check| causes().filter(|other| *other == cause).count();
+    let mut best: Option<(usize, Check)> = None;
+    for cause in causes() {
+        let count = count(cause);
+        let comes_first = best.is_none_or(|(most, other)| count > most || (count == most && cause < other));
+        if comes_first {
+            best = Some((count, cause));
+        }
+    }
+    best.map(|(_, cause)| cause)
+}
+
+/// Every cause once, the main one first, the others in the order of their checks.
+fn causes(dimensions: &[DimensionVerdict], first: Option<Check>) -> Vec<Check> {
+    let mut rest: Vec<Check> =
+        dimensions.iter().filter_map(|verdict| verdict.cause).filter(|cause| Some(*cause) != first).collect();
+    rest.sort_unstable();
+    rest.dedup();
+    first.into_iter().chain(rest).collect()
+}
+
+fn is_supported(findings: &[Finding], check: Check, dimension: Option<usize>) -> bool {
+    let same = |finding: &&Finding| finding.check == check && finding.dimension == dimension;
+    findings.iter().filter(same).any(|finding| finding.verdict == Verdict::Supported)
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "every dimension".to_owned() } else { names.join(", ") }
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}

@@ -1,0 +1,90 @@
+//! Whether near-identical observations have several distinct futures. Pure, and about the data alone.
+
+use crate::analyze::baselines::{Cloud, feature_scales, nearest};
+use crate::analyze::measures::{Moments, mean};
+
+/// Futures compared around a frame, each from an episode of its own: fewer cannot show two groups.
+const NEIGHBOUR_COUNT: usize = 12;
+/// Frames looked around.
+const FRAME_LIMIT: usize = 200;
+
+/// How the futures of near-identical observations differ, in one dimension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Modes {
+    /// Their variance, over the dimension's variance in the data: 0 if the observation decides, 1 if it says nothing.
+    pub local_share: f64,
+    /// The share of it that is between two groups: 1 for two points, about 0.76 for a uniform and 0.64 for a normal
+    /// distribution (and a little more with few neighbours).
+    pub separation: f64,
+}
+
+/// Looks around frames of a cloud. Absent with too few episodes to compare.
+///
+/// # Shapes
+/// One entry an action dimension.
+#[must_use]
+pub fn measure(cloud: &Cloud, width: usize) -> Option<Vec<Modes>> {
+    let scale = feature_scales(cloud);
+    let stride = cloud.frames.len().div_ceil(FRAME_LIMIT).max(1);
+    let neighbourhoods: Vec<Vec<usize>> = (0..cloud.frames.len())
+        .step_by(stride)
+        .map(|place| {
+            nearest(cloud, &scale, cloud.frames[place], &cloud.features[place], NEIGHBOUR_COUNT, true)
+        })
+        .filter(|near| near.len() == NEIGHBOUR_COUNT)
+        .collect();
+    if neighbourhoods.is_empty() {
+        return None;
+    }
+    Some((0..width).map(|dimension| modes(cloud, width, dimension, &neighbourhoods)).collect())
+}
+
+fn modes(cloud: &Cloud, width: usize, dimension: usize, neighbourhoods: &[Vec<usize>]) -> Modes {
+    let everywhere = cloud
+        .futures
+        .iter()
+        .flat_map(|future| future.iter().skip(dimension).step_by(width).map(|value| f64::from(*value)));
+    let variance = Moments::of(everywhere).variance;
+    if variance <= 0.0 {
+        return Modes { local_share: 0.0, separation: 0.0 };
+    }
+    let (mut local, mut weighted) = (0.0, 0.0);
+    for near in neighbourhoods {
+        let mut values = apart(cloud, width, dimension, near);
+        let spread = Moments::of(values.iter().copied()).variance;
+        local += spread;
+        weighted += spread * separation(&mut values);
+    }
+    Modes {
+        local_share: local / neighbourhoods.len() as f64 / variance,
+        separation: if local > 0.0 { weighted / local } else { 0.0 },
+    }
+}
+
+/// The neighbours' values at the step where they differ most, among the steps inside all their episodes.
+fn apart(cloud: &Cloud, width: usize, dimension: usize, near: &[usize]) -> Vec<f64> {
+    let step_count = cloud.is_pad[near[0]].len();
+    let at = |step: usize| {
+        near.iter().map(move |place| f64::from(cloud.futures[*place][step * width + dimension]))
+    };
+    let inside = (0..step_count).filter(|step| near.iter().all(|place| !cloud.is_pad[*place][*step]));
+    let spread = |step: &usize| Moments::of(at(*step)).variance;
+    let widest = inside.max_by(|a, b| spread(a).total_cmp(&spread(b))).unwrap_or(0);
+    at(widest).collect()
+}
+
+/// The largest share of the values' variance that lies between two groups, of at least two values each: one that is
+/// alone is an outlier and not a group.
+fn separation(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let all = Moments::of(values.iter().copied());
+    if all.variance <= 0.0 {
+        return 0.0;
+    }
+    let between = |split: usize| {
+        let (low, high) = values.split_at(split);
+        let part = |group: &[f64]| group.len() as f64 * (mean(group.iter().copied()) - all.mean).powi(2);
+        (part(low) + part(high)) / values.len() as f64 / all.variance
+    };
+    (2..values.len().saturating_sub(1)).map(between).fold(0.0, f64::max)
+}

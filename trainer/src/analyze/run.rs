@@ -1,0 +1,299 @@
+//! An analysis from its request to the folder it leaves.
+
+use crate::Error;
+use crate::analyze::analysis::{Analysis, Diagnosis, Dimension, FORMAT_VERSION, PolicyReport, Subject};
+use crate::analyze::baselines;
+use crate::analyze::checks::Evidence;
+use crate::analyze::data_report::{self, Names};
+use crate::analyze::episodes::{Tracks, state_of};
+use crate::analyze::journal::Journal;
+use crate::analyze::measures::{self, Moments, Scale};
+use crate::analyze::predict::{self, Extent};
+use crate::analyze::predictions::Predictions;
+use crate::analyze::subject::{self, PolicyPlace};
+use crate::analyze::{diagnosis, gradients, modes};
+use crate::checkpoint::policy_folder::write_json;
+use crate::config::TrainConfig;
+use crate::data::{ACTION, Corpus, STATE, Severity, Statistics, check};
+use crate::train::setup::Setup;
+use indicatif::ProgressBar;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sinew_models::contract::hash_file;
+use sinew_models::embodiment::Embodiment;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The policy's folder; none looks at the data alone.
+    pub policy: Option<PathBuf>,
+    /// The dataset's folder or name.
+    pub dataset: String,
+    /// Where the analysis goes. One that was interrupted goes on.
+    pub output: PathBuf,
+    /// Configurations over that of the policy's run.
+    pub overlays: Vec<PathBuf>,
+    /// `cpu` or `cuda:N`; as the policy's run if none.
+    pub device: Option<String>,
+    /// How much is predicted.
+    pub extent: Extent,
+}
+
+/// Analyses, and writes `data/`. Absent if it was stopped before the end.
+///
+/// # Errors
+/// If the policy or the dataset cannot be read, they do not fit, or the folder cannot be written.
+pub fn analyze(
+    request: &Request,
+    bar: &ProgressBar,
+    stop: &AtomicBool,
+) -> Result<Option<(Analysis, Option<Predictions>)>, Error> {
+    let data = request.output.join("data");
+    let path = data.join("statistics.json");
+    if path.exists() {
+        return Err(Error::Exists { path });
+    }
+    let policy = request.policy.as_deref().map(PolicyPlace::find).transpose()?;
+    let found = match &policy {
+        None => Some((of_data(request)?, None)),
+        Some(PolicyPlace::Checkpoint(folder)) => {
+            fs::create_dir_all(&data).map_err(Error::io(&data))?;
+            of_checkpoint(request, folder, &data, bar, stop)?
+                .map(|(analysis, predicted)| (analysis, Some(predicted)))
+        }
+        Some(PolicyPlace::Bundle(folder)) => {
+            return Err(Error::Usage(format!("{}: a bundle cannot be analysed", folder.display())));
+        }
+    };
+    let Some((analysis, predictions)) = found else { return Ok(None) };
+    fs::create_dir_all(&data).map_err(Error::io(&data))?;
+    if let Some(predictions) = &predictions {
+        predictions.write_npz(&data.join("predictions.npz"))?;
+    }
+    let remedy = request.output.join("remedy.toml");
+    fs::write(&remedy, &analysis.diagnosis.remedy_toml).map_err(Error::io(&remedy))?;
+    write_json(&path, &json!(analysis), b"  ")?;
+    Ok(Some((analysis, predictions)))
+}
+
+fn of_data(request: &Request) -> Result<Analysis, Error> {
+    let config = subject::config(None, &request.dataset, &request.overlays)?;
+    let corpus = Corpus::open(&config.data, 1)?;
+    let tracks = Tracks::read(&corpus)?;
+    let report = report(&corpus, &tracks);
+    let idle_share = report.idle_row_count as f64 / report.row_count.max(1) as f64;
+    let diagnosis = diagnosis::of_data(report.faults.len(), report.outliers.len(), idle_share);
+    assemble(request, &config, &corpus, report, None, diagnosis)
+}
+
+fn report(corpus: &Corpus, tracks: &Tracks) -> crate::analyze::analysis::DataReport {
+    let faults = (0..corpus.dataset_count()).flat_map(|place| {
+        let findings = check(corpus.dataset(place), false, || ());
+        findings
+            .0
+            .into_iter()
+            .filter(|finding| finding.severity == Severity::Fault)
+            .map(|finding| finding.message)
+    });
+    let names = Names { action: corpus.action_names(), state: &corpus.state_names() };
+    data_report::report(tracks, &names, corpus.fps(), faults.collect())
+}
+
+/// What is known of a policy beside its errors.
+struct PolicyFacts {
+    place: PathBuf,
+    id: String,
+    trained_steps: Option<u64>,
+}
+
+fn of_checkpoint(
+    request: &Request,
+    folder: &Path,
+    data: &Path,
+    bar: &ProgressBar,
+    stop: &AtomicBool,
+) -> Result<Option<(Analysis, Predictions)>, Error> {
+    let mut config = subject::config(Some(folder), &request.dataset, &request.overlays)?;
+    if let Some(device) = &request.device {
+        config.run.device.clone_from(device);
+    }
+    let setup = subject::setup(config)?;
+    let id = hash_file(setup.base.weights.path())?.sha256;
+    let (chunk_len, look_len) = predict::entry_lens(&setup);
+    let key = journal_key(&setup, &id, request.extent);
+    let mut journal = Journal::open(&data.join("answers.partial"), &key, chunk_len, look_len)?;
+    let Some(predictions) = predict::predict(&setup, request.extent, &mut journal, bar, stop)? else {
+        return Ok(None);
+    };
+    bar.set_message("checks");
+    let corpus = &setup.corpus;
+    let tracks = Tracks::read(corpus)?;
+    let report = report(corpus, &tracks);
+    let scales: Vec<Scale> =
+        report.action.iter().map(|data| Scale { mean: data.mean, std: data.std }).collect();
+    let near_gripper = near_gripper(&tracks, corpus, &report);
+    let Some(policy) = policy_report(&predictions, &scales, &near_gripper) else {
+        return Err(Error::Usage("no frame to predict from is left by the filters of [data]".to_owned()));
+    };
+    let trained_steps = subject::trained_steps(folder);
+    let diagnosis = diagnose(&setup, request, &predictions, &policy, &report, &scales, trained_steps)?;
+    let facts = PolicyFacts { place: folder.to_owned(), id, trained_steps };
+    let analysis = assemble(request, &setup.config, corpus, report, Some((policy, facts)), diagnosis)?;
+    journal.finish()?;
+    Ok(Some((analysis, predictions)))
+}
+
+/// Everything that predictions depend on.
+fn journal_key(setup: &Setup, policy_id: &str, extent: Extent) -> String {
+    let corpus = &setup.corpus;
+    let parts =
+        (policy_id, extent, &setup.config.data, corpus.train_episodes(), corpus.validation_episodes());
+    let hash = Sha256::digest(format!("{parts:?}"));
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn diagnose(
+    setup: &Setup,
+    request: &Request,
+    predictions: &Predictions,
+    policy: &PolicyReport,
+    report: &crate::analyze::analysis::DataReport,
+    scales: &[Scale],
+    trained_steps: Option<u64>,
+) -> Result<Diagnosis, Error> {
+    let corpus = &setup.corpus;
+    let (action_names, state_names) = (corpus.action_names(), corpus.state_names());
+    let state_of: Vec<Option<usize>> = action_names.iter().map(|name| state_of(name, &state_names)).collect();
+    let judged = if predictions.validation.is_empty() { &predictions.train } else { &predictions.validation };
+    let support = baselines::support(corpus, request.extent.seed)?;
+    let pull = gradients::measure(setup, &predictions.train.frames, request.extent.seed)?;
+    let modes = modes::measure(&support, action_names.len());
+    let processors = &setup.base.processors;
+    let evidence = Evidence {
+        action_names,
+        state_names: &state_names,
+        state_of: &state_of,
+        predictions,
+        policy,
+        data: report,
+        train: &Statistics::of(corpus)?,
+        scales,
+        action_rule: &processors.feature(ACTION, "ACTION", action_names.len())?,
+        state_rule: &processors.feature(STATE, "STATE", state_names.len())?,
+        dimension_weights: &setup.dimension_weights,
+        baselines: &baselines::measure(&support, predictions, judged, &state_of),
+        modes: modes.as_deref(),
+        pull: pull.as_ref(),
+    };
+    Ok(diagnosis::of_policy(&evidence, trained_steps.unwrap_or(setup.config.run.steps)))
+}
+
+/// Of each episode, the rows near a gripper's movement.
+type NearGripper = Vec<(crate::data::EpisodeId, Vec<bool>, usize)>;
+
+fn near_gripper(
+    tracks: &Tracks,
+    corpus: &Corpus,
+    report: &crate::analyze::analysis::DataReport,
+) -> NearGripper {
+    let grippers = data_report::gripper_dimensions(corpus.action_names());
+    let rows = |track: &crate::analyze::episodes::Track| {
+        (track.id, data_report::gripper_rows(track, &grippers, &report.action), tracks.stride)
+    };
+    tracks.tracks.iter().map(rows).collect()
+}
+
+fn policy_report(of: &Predictions, scales: &[Scale], near: &NearGripper) -> Option<PolicyReport> {
+    let mut tasks: Vec<&String> = of.train.tasks.iter().chain(&of.validation.tasks).collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let tasks = tasks
+        .into_iter()
+        .filter_map(|task| measures::group(task, of, scales, |set, frame| set.tasks[frame] == *task));
+    let is_near = |frame: &crate::data::FrameId| {
+        let same = |(id, ..): &&(crate::data::EpisodeId, Vec<bool>, usize)| {
+            (id.dataset, id.episode_index) == (frame.dataset, frame.episode_index)
+        };
+        near.iter()
+            .find(same)
+            .is_some_and(|(_, rows, stride)| rows.get(frame.row / stride).copied() == Some(true))
+    };
+    let phases = data_report::PHASES.iter().enumerate().filter_map(|(place, name)| {
+        measures::group(name, of, scales, |set, frame| {
+            if place == data_report::NEAR_GRIPPER {
+                is_near(&set.frames[frame])
+            } else {
+                data_report::third(set.frames[frame].row, set.episode_lengths[frame]) == place
+            }
+        })
+    });
+    Some(PolicyReport {
+        train: measures::split(&of.train, of, scales)?,
+        validation: measures::split(&of.validation, of, scales),
+        tasks: tasks.collect(),
+        phases: phases.collect(),
+        noise_spread: noise_spread(of),
+    })
+}
+
+/// The root of the mean variance over noises, by dimension.
+fn noise_spread(of: &Predictions) -> Vec<f64> {
+    let per_noise = of.resampled.len() / of.noise_count.max(1);
+    let spread = |dimension: usize| {
+        let places = (dimension..per_noise).step_by(of.action_dim);
+        let over_noises = places.map(|place| {
+            let values = (0..of.noise_count).map(|noise| f64::from(of.resampled[noise * per_noise + place]));
+            Moments::of(values).variance
+        });
+        measures::mean(over_noises).sqrt()
+    };
+    (0..of.action_dim).map(spread).collect()
+}
+
+fn assemble(
+    request: &Request,
+    config: &TrainConfig,
+    corpus: &Corpus,
+    report: crate::analyze::analysis::DataReport,
+    policy: Option<(PolicyReport, PolicyFacts)>,
+    diagnosis: Diagnosis,
+) -> Result<Analysis, Error> {
+    let robot = Embodiment::named(&config.data.robot)?;
+    let dimension = |name: &str| Dimension { name: name.to_owned(), unit: unit(&robot, name) };
+    let (train_episodes, validation_episodes) = subject::episode_numbers(corpus);
+    let (policy, facts) = policy.unzip();
+    let facts = facts.as_ref();
+    Ok(Analysis {
+        format_version: FORMAT_VERSION,
+        subject: Subject {
+            policy: facts.map(|facts| facts.place.display().to_string()),
+            policy_id: facts.map(|facts| facts.id.clone()),
+            trained_steps: facts.and_then(|facts| facts.trained_steps),
+            dataset: request.dataset.clone(),
+            train_episodes,
+            validation_episodes,
+            seed: request.extent.seed,
+            chunk_size: policy.as_ref().map_or(1, |policy| {
+                policy.train.dimensions.first().map_or(1, |dimension| dimension.error_by_step.len())
+            }),
+            rate_hz: corpus.action_rate_hz(),
+            sinew_version: env!("CARGO_PKG_VERSION").to_owned(),
+        },
+        action: corpus.action_names().iter().map(|name| dimension(name)).collect(),
+        state: corpus.state_names().into_iter().map(dimension).collect(),
+        data: report,
+        policy,
+        diagnosis,
+    })
+}
+
+/// The unit that the robot's layouts give a number of this name.
+fn unit(robot: &Embodiment, name: &str) -> String {
+    let mut dimensions = robot.layouts.iter().flat_map(|layout| layout.state.iter().chain(&layout.action));
+    dimensions
+        .find(|dimension| dimension.name == name)
+        .map_or_else(String::new, |dimension| dimension.unit.symbol().to_owned())
+}

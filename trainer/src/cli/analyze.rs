@@ -1,0 +1,104 @@
+//! `sinew-trainer analyze`
+
+use super::print;
+use crate::Error;
+use crate::analyze::predict::Extent;
+use crate::analyze::run::{self, Request};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// Frames that other noises are tried on.
+const NOISE_FRAMES: usize = 8;
+
+#[derive(Debug, Args)]
+pub(super) struct Analyze {
+    /// The policy: a checkpoint, LeRobot's policy folder, or a bundle. None looks at the data alone.
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
+    /// The dataset's folder, or its name on the Hugging Face hub.
+    #[arg(long)]
+    dataset: String,
+    /// Where the report goes. An analysis that was interrupted goes on.
+    #[arg(long)]
+    output: PathBuf,
+    /// A configuration as for `train`, over that of the policy's run; its [data] says what state and action are. May
+    /// be repeated.
+    #[arg(long)]
+    config: Vec<PathBuf>,
+    /// Frames predicted from, of the episodes trained on and as many of the others.
+    #[arg(long, default_value_t = 64)]
+    frames: usize,
+    /// Frames of one episode from its start to its end, of either side.
+    #[arg(long, default_value_t = 64)]
+    sequence_frames: usize,
+    /// Further noises that a few frames are predicted from, for the spread of the answers.
+    #[arg(long, default_value_t = 4)]
+    noises: usize,
+    /// Frames computed together.
+    #[arg(long, default_value_t = 8)]
+    batch_size: usize,
+    /// Decides frames and noises.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// `cpu` or `cuda:N` [default: as the policy's run].
+    #[arg(long)]
+    device: Option<String>,
+    /// Print statistics.json.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Analyze {
+    pub(super) fn run(&self) -> Result<(), Error> {
+        if self.frames == 0 || self.batch_size == 0 {
+            return Err(Error::Usage("--frames and --batch-size: expected at least 1, found 0".to_owned()));
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, stop.clone()).map_err(Error::io(Path::new("signals")))?;
+        }
+        let request = Request {
+            policy: self.checkpoint.clone(),
+            dataset: self.dataset.clone(),
+            output: self.output.clone(),
+            overlays: self.config.clone(),
+            device: self.device.clone(),
+            extent: Extent {
+                frame_count: self.frames,
+                sequence_frame_count: self.sequence_frames,
+                noise_count: self.noises,
+                noise_frame_count: NOISE_FRAMES,
+                batch_size: self.batch_size,
+                seed: self.seed,
+            },
+        };
+        let bar = bar();
+        let found = run::analyze(&request, &bar, &stop)?;
+        bar.finish_and_clear();
+        let Some((analysis, _)) = found else {
+            tracing::info!("stopped; the same command goes on");
+            return Ok(());
+        };
+        if self.json {
+            return print(&format!("{:#}", serde_json::json!(analysis)));
+        }
+        let diagnosis = &analysis.diagnosis;
+        print(&diagnosis.headline)?;
+        for line in &diagnosis.text {
+            print(line)?;
+        }
+        for verdict in &diagnosis.dimensions {
+            print(&format!("  {}: {}", analysis.action[verdict.dimension].name, verdict.text))?;
+        }
+        tracing::info!("{}", self.output.display());
+        Ok(())
+    }
+}
+
+fn bar() -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} predictions, {eta} left {msg}");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}

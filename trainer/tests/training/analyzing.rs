@@ -1,0 +1,120 @@
+//! An analysis of a policy and of data, read back by numpy.
+
+use crate::installed::python;
+use crate::support::{Bench, SIX_NUMBERS, fixture};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn analyze(arguments: &[&str], output: &Path) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-trainer"));
+    command.arg("analyze").args(arguments).arg("--output").arg(output).output().unwrap()
+}
+
+fn succeeded(output: Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn statistics(folder: &Path) -> Value {
+    serde_json::from_slice(&fs::read(folder.join("data/statistics.json")).unwrap()).unwrap()
+}
+
+/// A run of a few steps, its newest checkpoint and its dataset.
+fn trained(bench: &Bench) -> (PathBuf, String) {
+    let more = format!("{SIX_NUMBERS}run.steps = 3\ndata.validation_fraction = 0.4\n");
+    let outcome = bench.train("run", &more).unwrap();
+    (outcome.last, fixture("lerobot_v21_sample/dataset").display().to_string())
+}
+
+#[test]
+fn every_figure_is_what_numpy_computes_from_the_same_arrays() {
+    let bench = Bench::recorded("mixed");
+    let (checkpoint, dataset) = trained(&bench);
+    let output = bench.output("analysis");
+    let place = checkpoint.display().to_string();
+    let sizes = ["--frames", "9", "--sequence-frames", "5", "--noises", "2"];
+    let arguments = [&["--checkpoint", &place, "--dataset", &dataset][..], &sizes].concat();
+    let text = succeeded(analyze(&arguments, &output));
+    assert!(text.contains("dimensions"), "{text}");
+    let script = fixture("../oracles/trainer/analysis.py");
+    let found = Command::new(python()).arg(script).arg(&output).output().unwrap();
+    let found: Value = serde_json::from_str(&succeeded(found)).unwrap();
+    assert!(found["checked"].as_u64().unwrap() > 100, "{found}");
+    assert!(found["worst"].as_f64().unwrap() < 1e-6, "{found}");
+    assert_eq!(statistics(&output)["subject"]["trained_steps"], 3);
+    // The names and the selection are those of the run, though nobody gave them.
+    assert_eq!(statistics(&output)["action"].as_array().unwrap().len(), 6);
+    // What a remedy says is a configuration.
+    let remedy = output.join("remedy.toml");
+    let mut command = bench.command("again", SIX_NUMBERS);
+    succeeded(command.arg("--config").arg(remedy).arg("--print-config").output().unwrap());
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_an_interrupted_analysis_goes_on() {
+    let bench = Bench::recorded("mixed");
+    let (checkpoint, dataset) = trained(&bench);
+    let place = checkpoint.display().to_string();
+    let arguments =
+        ["--checkpoint", &place, "--dataset", &dataset, "--frames", "6", "--sequence-frames", "3"];
+    let files = |name: &str| {
+        let folder = bench.output(name).join("data");
+        ["statistics.json", "predictions.npz"].map(|file| fs::read(folder.join(file)).unwrap())
+    };
+    succeeded(analyze(&arguments, &bench.output("whole")));
+    let whole = files("whole");
+
+    // What a kill leaves: some answers, and part of one.
+    let part = bench.output("part");
+    fs::create_dir_all(part.join("data")).unwrap();
+    let journal = part.join("data/answers.partial");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sinew-trainer"));
+    let mut child = child.arg("analyze").args(arguments).arg("--output").arg(&part).spawn().unwrap();
+    while fs::metadata(&journal).map_or(0, |file| file.len()) < 2000 {
+        assert!(child.try_wait().unwrap().is_none(), "ended before it could be killed");
+        std::thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let kept = fs::read(&journal).unwrap();
+    fs::write(&journal, &kept[..kept.len() - 3]).unwrap();
+    succeeded(analyze(&arguments, &part));
+    assert_eq!(files("part"), whole);
+    assert!(!journal.exists());
+
+    let refused = analyze(&arguments, &part);
+    assert!(!refused.status.success());
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("exists"));
+}
+
+#[test]
+fn data_alone_are_analysed_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let dataset = fixture("lerobot_v30_sample/dataset").display().to_string();
+    let output = folder.path().join("analysis");
+    succeeded(analyze(&["--dataset", &dataset], &output));
+    let found = statistics(&output);
+    assert!(found.get("policy").is_none());
+    // What LeRobot itself says of the same column.
+    let stats: Value =
+        serde_json::from_slice(&fs::read(Path::new(&dataset).join("meta/stats.json")).unwrap()).unwrap();
+    for (place, data) in found["data"]["action"].as_array().unwrap().iter().enumerate() {
+        for name in ["mean", "std", "min", "max"] {
+            let (ours, theirs) =
+                (data[name].as_f64().unwrap(), stats["action"][name][place].as_f64().unwrap());
+            assert!((ours - theirs).abs() < 1e-5 * theirs.abs().max(1.0), "{place} {name}: {ours}, {theirs}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_policy_is_refused_with_what_was_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().display().to_string();
+    let refused = analyze(&["--checkpoint", &empty, "--dataset", &empty], &folder.path().join("analysis"));
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success());
+    assert!(message.contains("config.json") && message.contains("bundle.json"), "{message}");
+}
