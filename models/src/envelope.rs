@@ -2,10 +2,10 @@
 //! its parts. Smaller than what the hardware can do.
 
 use crate::embodiment::{Group, GroupKind};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A number for all joints of a group, or one a joint.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerJoint {
     /// The same for all.

@@ -57,16 +57,20 @@ struct Node {
 }
 
 impl Node {
-    fn frame(&self, parent: &Frame, position_rad: impl Fn(usize, usize) -> f64) -> Frame {
+    fn frame(&self, parent: &Frame, turn_rad: f64) -> Frame {
         let origin_m = parent.point_m(self.origin_m);
         let mut rotation = parent.rotation;
         if let Some(fixed) = &self.rotation {
             rotation = multiply(&rotation, fixed);
         }
-        if let Some((axis, group, joint)) = self.turn {
-            rotation = multiply(&rotation, &about_axis(axis, position_rad(group, joint)));
+        if let Some((axis, ..)) = self.turn {
+            rotation = multiply(&rotation, &about_axis(axis, turn_rad));
         }
         Frame { rotation, origin_m }
+    }
+
+    fn turn_rad(&self, position_rad: impl Fn(usize, usize) -> f64) -> f64 {
+        self.turn.map_or(0.0, |(_, group, joint)| position_rad(group, joint))
     }
 }
 
@@ -163,7 +167,10 @@ impl Kinematics {
 
     /// Position of a hand in the base frame, metres. `position_rad(group, joint)` is the joint's position.
     pub fn hand_position_m(&self, hand: usize, position_rad: impl Fn(usize, usize) -> f64) -> [f64; 3] {
-        let step = |frame: Frame, link: &usize| self.nodes[*link].frame(&frame, &position_rad);
+        let step = |frame: Frame, link: &usize| {
+            let node = &self.nodes[*link];
+            node.frame(&frame, node.turn_rad(&position_rad))
+        };
         self.chains[hand].iter().fold(Frame::BASE, step).origin_m
     }
 
@@ -171,10 +178,10 @@ impl Kinematics {
     ///
     /// # Shapes
     /// `frames` has [`Self::link_count`] entries.
-    pub fn frames(&self, position_rad: impl Fn(usize, usize) -> f64, frames: &mut [Frame]) {
+    pub fn frames(&self, position_rad: &dyn Fn(usize, usize) -> f64, frames: &mut [Frame]) {
         frames[0] = Frame::BASE;
         for (link, node) in self.nodes.iter().enumerate().skip(1) {
-            frames[link] = node.frame(&frames[node.parent], &position_rad);
+            frames[link] = node.frame(&frames[node.parent], node.turn_rad(position_rad));
         }
     }
 }
@@ -248,7 +255,7 @@ mod tests {
                 other => panic!("a hand depends on `{other}`"),
             };
             let mut frames = vec![Frame::BASE; robot.kinematics.link_count()];
-            robot.kinematics.frames(position, &mut frames);
+            robot.kinematics.frames(&position, &mut frames);
             for (hand, expected) in [(0, left_m), (1, right_m)] {
                 let found = robot.kinematics.hand_position_m(hand, position);
                 assert_eq!(found, frames[robot.kinematics.hand_link(hand)].origin_m);

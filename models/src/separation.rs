@@ -15,6 +15,8 @@ struct Shape {
     link: usize,
     local: Segment,
     radius_m: f64,
+    /// Radius of the ball about the whole capsule.
+    ball_m: f64,
 }
 
 /// Two parts that stay apart.
@@ -41,6 +43,7 @@ impl Separation {
             link: robot.kinematics.link(&capsule.link).unwrap_or(0),
             local: Segment { from_m: capsule.from, to_m: capsule.to },
             radius_m: capsule.radius,
+            ball_m: capsule.radius + length(minus(capsule.to, capsule.from)) / 2.0,
         };
         let of_part = |part: &String| {
             let own = robot.capsules.iter().enumerate().filter(|(_, capsule)| capsule.part == *part);
@@ -79,17 +82,40 @@ impl Separation {
         }
     }
 
+    /// Whether the surfaces of a pair's parts are at least so far apart, metres.
+    pub fn are_apart(&self, pair: usize, placed: &[Segment], least_m: f64) -> bool {
+        let [one, other] = &self.pairs[pair].shapes;
+        one.iter().all(|a| {
+            let middle_m = placed[*a].middle_m();
+            other.iter().all(|b| {
+                let balls_m = self.shapes[*a].ball_m + self.shapes[*b].ball_m;
+                // Most are so far apart that a look at their middles is enough.
+                length(minus(middle_m, placed[*b].middle_m())) >= balls_m + least_m
+                    || self.shape_distance_m(*a, *b, placed) >= least_m
+            })
+        })
+    }
+
     /// The least distance between the surfaces of a pair's parts, metres; negative where they overlap.
     pub fn distance_m(&self, pair: usize, placed: &[Segment]) -> f64 {
         let [one, other] = &self.pairs[pair].shapes;
         let mut least_m = f64::INFINITY;
         for a in one {
             for b in other {
-                let radii_m = self.shapes[*a].radius_m + self.shapes[*b].radius_m;
-                least_m = least_m.min(distance_m(&placed[*a], &placed[*b]) - radii_m);
+                least_m = least_m.min(self.shape_distance_m(*a, *b, placed));
             }
         }
         least_m
+    }
+
+    fn shape_distance_m(&self, a: usize, b: usize, placed: &[Segment]) -> f64 {
+        distance_m(&placed[a], &placed[b]) - self.shapes[a].radius_m - self.shapes[b].radius_m
+    }
+}
+
+impl Segment {
+    fn middle_m(&self) -> [f64; 3] {
+        std::array::from_fn(|i| (self.from_m[i] + self.to_m[i]) / 2.0)
     }
 }
 
@@ -110,7 +136,11 @@ fn distance_m(one: &Segment, other: &Segment) -> f64 {
     let is_settled = a == 0.0 || (e > 0.0 && t == within);
     let s = if is_settled { s } else { ((b * within - c) / a).clamp(0.0, 1.0) };
     let gap: [f64; 3] = std::array::from_fn(|i| between[i] + s * along[i] - within * across[i]);
-    dot(gap, gap).sqrt()
+    length(gap)
+}
+
+fn length(a: [f64; 3]) -> f64 {
+    dot(a, a).sqrt()
 }
 
 fn minus(a: [f64; 3], b: [f64; 3]) -> [f64; 3] {

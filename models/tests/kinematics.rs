@@ -69,12 +69,14 @@ fn the_r1_pros_parts_are_as_far_apart_as_mujoco_says() {
     assert_eq!(parts, separation.pairs().iter().map(|pair| pair.parts.clone()).collect::<Vec<_>>());
     let (mut worst_m, mut overlap_count) = (0.0_f64, 0);
     for posture in file["postures"].as_array().unwrap() {
-        robot.kinematics.frames(r1pro_position(&robot, posture), &mut frames);
+        robot.kinematics.frames(&r1pro_position(&robot, posture), &mut frames);
         separation.place(&frames, &mut placed);
         for (pair, expected_m) in numbers(posture, "distances_m").into_iter().enumerate() {
             let found_m = separation.distance_m(pair, &placed);
             overlap_count += usize::from(expected_m < 0.0);
             worst_m = worst_m.max((found_m - expected_m).abs());
+            assert!(separation.are_apart(pair, &placed, expected_m - 1e-5));
+            assert!(!separation.are_apart(pair, &placed, expected_m + 1e-5));
         }
     }
     assert!(worst_m < 1e-5, "the largest difference is {worst_m} m");

@@ -6,6 +6,7 @@ pub use motion::{EndPosture, ScheduleConfig, ScheduleMode, SetpointConfig, Start
 
 use crate::clock::NS_PER_MS;
 use crate::error::Error;
+use crate::safety::SafetyConfig;
 use crate::sync::Limits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ pub const DEFAULT: &str = include_str!("../config/default.toml");
 const MAX_MS: f64 = 60_000.0;
 
 /// Tables whose keys are the user's own names.
-const OPEN_TABLES: [&str; 1] = ["cameras"];
+const OPEN_TABLES: [&str; 2] = ["cameras", "safety.limits"];
 
 /// How a zenoh session takes part in the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -164,6 +165,8 @@ pub struct Config {
     pub setpoints: SetpointConfig,
     /// What the joints report.
     pub feedback: FeedbackConfig,
+    /// Limits on motion.
+    pub safety: SafetyConfig,
     /// Topics of cameras, by the bundle's name.
     pub cameras: BTreeMap<String, String>,
 }
@@ -208,6 +211,7 @@ impl Config {
     /// # Errors
     /// If one makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
+        self.safety.validate()?;
         let SyncConfig { max_skew_ms, max_age_ms, settle_ms } = self.sync;
         for (key, ms) in [("max_skew_ms", max_skew_ms), ("max_age_ms", max_age_ms), ("settle_ms", settle_ms)]
         {

@@ -31,6 +31,7 @@ pub mod publish;
 pub mod replay;
 pub mod robot;
 pub mod run;
+pub mod safety;
 pub mod schedule;
 pub mod setpoint;
 pub mod slot;

@@ -7,6 +7,7 @@ mod feedback;
 mod manifest;
 mod plan;
 mod replayed;
+mod safety;
 mod schedule;
 mod setpoint;
 mod sync;

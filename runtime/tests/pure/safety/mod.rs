@@ -1,0 +1,6 @@
+//! The safety core: its states one by one, and its invariant under whatever may come.
+
+mod checker;
+mod invariant;
+mod robot;
+mod states;
