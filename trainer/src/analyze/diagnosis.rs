@@ -87,7 +87,12 @@ fn verdict(evidence: &Evidence<'_>, dimension: usize, findings: &[Finding]) -> D
     let (report, train) = (evidence.report(dimension), evidence.train_report(dimension));
     let cause = evidence.fails(dimension).then(|| {
         let supported = findings.iter().filter(|finding| finding.verdict == Verdict::Supported);
-        let mut mine = supported.filter(|finding| finding.dimension.is_none_or(|place| place == dimension));
+        // Whose statistics are wrong fails everywhere.
+        let explains = |finding: &&Finding| {
+            finding.dimension.is_none_or(|place| place == dimension)
+                && (finding.check != Check::ForeignStatistics || train.r2 < checks::LEARNED_R2)
+        };
+        let mut mine = supported.filter(explains);
         mine.next().map(|finding| finding.check)
     });
     let numbers = format!("R² {:.2} (on the episodes trained on {:.2})", report.r2, train.r2);

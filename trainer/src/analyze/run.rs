@@ -183,6 +183,7 @@ fn diagnose(
         scales,
         action_rule: &processors.feature(ACTION, "ACTION", action_names.len())?,
         state_rule: &processors.feature(STATE, "STATE", state_names.len())?,
+        std_floor: setup.config.data.std_floor,
         dimension_weights: &setup.dimension_weights,
         baselines: &baselines::measure(&support, predictions, judged, &state_of),
         modes: modes.as_deref(),

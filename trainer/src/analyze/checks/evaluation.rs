@@ -85,6 +85,17 @@ pub(super) fn misaligned(evidence: &Evidence<'_>) -> Vec<Finding> {
     vec![MISALIGNED.finding(None, ratio, holds, measure).with_remedy(remedy)]
 }
 
+/// Whose truth a dimension's prediction goes with, besides its own.
+#[derive(Clone, Copy)]
+struct Match {
+    other: usize,
+    /// Correlation with the other's truth.
+    crossed: f64,
+    /// Correlation with its own.
+    straight: f64,
+    looks_swapped: bool,
+}
+
 /// Does a dimension's prediction go with another dimension's truth?
 pub(super) fn swapped(evidence: &Evidence<'_>) -> Vec<Finding> {
     let (set, of) = (evidence.judged(), evidence.predictions);
@@ -94,23 +105,33 @@ pub(super) fn swapped(evidence: &Evidence<'_>) -> Vec<Finding> {
         .collect();
     let with =
         |a: &[f64], b: &[f64]| correlation(&a.iter().copied().zip(b.iter().copied()).collect::<Vec<_>>());
+    let matches: Vec<Option<Match>> = (0..width)
+        .map(|dimension| {
+            let (predicted, own) = &columns[dimension];
+            let others = (0..width).filter(|other| *other != dimension);
+            let crossed = others.map(|other| (other, with(predicted, &columns[other].1)));
+            let (other, crossed) = crossed.max_by(|a, b| a.1.total_cmp(&b.1))?;
+            let straight = with(predicted, own);
+            // Joints that move together are predicted together, which is no swap.
+            let twins = with(own, &columns[other].1);
+            let looks_swapped = crossed >= SWAPPED.threshold
+                && crossed - straight >= SWAP_MARGIN
+                && twins < SWAPPED.threshold;
+            Some(Match { other, crossed, straight, looks_swapped })
+        })
+        .collect();
+    // Who follows on the episodes trained on has learned its own.
+    let is_lost = |dimension: usize| {
+        evidence.fails(dimension) && evidence.train_report(dimension).r2 < super::LEARNED_R2
+    };
+    let looks_swapped =
+        |dimension: usize| is_lost(dimension) && matches[dimension].is_some_and(|found| found.looks_swapped);
     let mut findings = Vec::new();
-    for (dimension, (predicted, own)) in columns.iter().enumerate() {
-        let straight = with(predicted, own);
-        let others = (0..width).filter(|other| *other != dimension);
-        let best = others
-            .map(|other| (other, with(predicted, &columns[other].1)))
-            .max_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((other, crossed)) = best else { continue };
-        // Joints that move together are predicted together, which is no swap.
-        let twins = with(own, &columns[other].1);
-        let holds = crossed >= SWAPPED.threshold
-            && crossed - straight >= SWAP_MARGIN
-            && twins < SWAPPED.threshold
-            && evidence.fails(dimension);
-        if !evidence.fails(dimension) {
-            continue;
-        }
+    for dimension in evidence.failing() {
+        let Some(found) = matches[dimension] else { continue };
+        let Match { other, crossed, straight, .. } = found;
+        // One dimension alone cannot be swapped.
+        let holds = looks_swapped(dimension) && looks_swapped(other);
         let measure = format!(
             "correlation of its prediction with the truth of `{}` (with its own: {straight:.2})",
             evidence.name(other)

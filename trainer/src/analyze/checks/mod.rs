@@ -53,6 +53,8 @@ pub struct Evidence<'a> {
     pub action_rule: &'a FeatureStatistics,
     /// What the policy normalises states with.
     pub state_rule: &'a FeatureStatistics,
+    /// The smallest standard deviation that training scales by.
+    pub std_floor: f64,
     /// What each dimension counts in the loss.
     pub dimension_weights: &'a [f32],
     /// What simple predictors can do.

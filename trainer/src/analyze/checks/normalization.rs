@@ -46,6 +46,8 @@ struct Side<'a> {
     /// Of the training episodes.
     train: &'a Measured,
     names: Vec<&'a str>,
+    /// Below it training puts another spread in a dimension's place.
+    std_floor: f64,
 }
 
 fn sides<'a>(evidence: &Evidence<'a>) -> [Side<'a>; 2] {
@@ -56,6 +58,7 @@ fn sides<'a>(evidence: &Evidence<'a>) -> [Side<'a>; 2] {
             data: &evidence.data.action,
             train: &evidence.train.action,
             names: evidence.action_names.iter().map(String::as_str).collect(),
+            std_floor: evidence.std_floor,
         },
         Side {
             what: "state",
@@ -63,6 +66,7 @@ fn sides<'a>(evidence: &Evidence<'a>) -> [Side<'a>; 2] {
             data: &evidence.data.state,
             train: &evidence.train.state,
             names: evidence.state_names.to_vec(),
+            std_floor: evidence.std_floor,
         },
     ]
 }
@@ -101,7 +105,7 @@ impl Side<'_> {
     fn distance(&self, dimension: usize) -> Option<(f64, String)> {
         let (centre, spread) = centre_and_spread(self.rule.mode, &self.rule.dimensions[dimension])?;
         let usual = median(self.train.std.clone());
-        if self.train.std[dimension] <= TINY_PART * usual || spread <= 0.0 {
+        if self.train.std[dimension] <= (TINY_PART * usual).max(self.std_floor) || spread <= 0.0 {
             return None;
         }
         let far = |(own_centre, own_spread): (f64, f64)| {
