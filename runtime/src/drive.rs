@@ -1,12 +1,15 @@
 //! What moves the robot when. Pure: chunks, feedback and the time are arguments.
 //!
 //! ```text
-//!   waiting ──► moving to the start posture ──► policy ──► moving back ──► done
+//!   waiting ──► moving to the start posture ──► policy ──► moving back ──► standing ──► done
 //!            where every joint is known                when the run ends
 //! ```
 
 use crate::clock::Moment;
 use crate::schedule::{Accepted, Brief, DropReason, Ending, Ramp, RampRefusal, RobotChunk, Schedule, Seam};
+
+/// How long a robot is told to stand at the end.
+const STANDING_NS: i64 = 200_000_000;
 
 /// What a slow move may be, and where it leads.
 ///
@@ -47,6 +50,10 @@ enum Phase {
     ToStart(Ramp),
     Policy,
     Back(Ramp),
+    /// Says a few times that the robot stands: a base goes on with the last velocity it heard of.
+    Standing {
+        until: Moment,
+    },
     Done,
 }
 
@@ -120,6 +127,15 @@ impl Drive {
             Phase::Back(ramp) => {
                 self.stand(setpoint);
                 if ramp.write(now, setpoint) {
+                    self.from.copy_from_slice(setpoint);
+                    self.phase = Phase::Standing { until: now.plus_ns(STANDING_NS) };
+                }
+                Ok(true)
+            }
+            Phase::Standing { until } => {
+                let is_over = now >= *until;
+                self.stand(setpoint);
+                if is_over {
                     self.phase = Phase::Done;
                 }
                 Ok(true)
@@ -143,7 +159,7 @@ impl Drive {
 
     /// Back to where the run began, if it is to and if it ever moved.
     fn end(&mut self, now: Moment, view: View<'_>) -> Result<(), RampRefusal> {
-        if matches!(self.phase, Phase::Back(_) | Phase::Done) {
+        if matches!(self.phase, Phase::Back(_) | Phase::Standing { .. } | Phase::Done) {
             return Ok(());
         }
         self.schedule.hold(now);
@@ -156,7 +172,8 @@ impl Drive {
                 let to: Vec<f64> = origin.iter().zip(&self.moves.joints).map(place).collect();
                 Phase::Back(Ramp::new(&self.from, &to, max_speed, &anywhere, now)?)
             }
-            _ => Phase::Done,
+            Some(_) => Phase::Standing { until: now.plus_ns(STANDING_NS) },
+            None => Phase::Done,
         };
         Ok(())
     }

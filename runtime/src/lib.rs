@@ -27,6 +27,7 @@ pub mod net;
 pub mod plan;
 pub mod plot;
 pub mod policy;
+pub mod presence;
 pub mod publish;
 pub mod replay;
 pub mod robot;

@@ -181,6 +181,11 @@ fn log_event(event: &Event) {
                 chunk.observation_to_publish_ms
             );
         }
+        EventKind::Listeners { outputs } => {
+            for (key, _) in outputs.iter().filter(|(_, listeners)| listeners.count == 0) {
+                tracing::warn!("nobody on the robot listens to {key}");
+            }
+        }
         EventKind::Merged(_) | EventKind::ChunkEnd(_) => {}
         EventKind::NotReady { message, .. } => tracing::info!("waiting: {message}"),
         EventKind::Instruction { text, refusal: None, .. } => tracing::info!("instruction: {text}"),

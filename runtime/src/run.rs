@@ -9,6 +9,7 @@ use crate::ingest::{Inbox, Ingest};
 use crate::net;
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::presence::PresenceWatch;
 use crate::publish::Publisher;
 use crate::schedule::{DropReason, Ending, Outcome};
 use crate::slot::{Latest, Slot};
@@ -133,6 +134,7 @@ impl Mover {
             drive,
             joints: motion.joints.clone(),
             publisher,
+            presence: PresenceWatch::start(session)?,
             exchange: Arc::clone(&exchange),
             inbox: Arc::clone(inbox),
             period_ns: config.setpoints.period_ns(),

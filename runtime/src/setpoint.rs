@@ -98,6 +98,40 @@ impl SetpointOutput {
         }
     }
 
+    /// The ROS type of its messages.
+    #[must_use]
+    pub fn message(&self) -> &'static str {
+        match self.form {
+            Form::JointState { .. } => JointState::TYPE_NAME,
+            Form::Twist => Twist::TYPE_NAME,
+            Form::TwistStamped => TwistStamped::TYPE_NAME,
+        }
+    }
+
+    /// Takes the form that the receiver wants, where it is one of the two for a base: robots of one make differ. A
+    /// receiver of a message in the other form would misread it without a word.
+    ///
+    /// # Errors
+    /// If the receiver takes something else altogether.
+    pub fn adapt(&mut self, wanted: &str) -> Result<(), Error> {
+        match (&self.form, wanted) {
+            (_, wanted) if wanted == self.message() => Ok(()),
+            (Form::Twist, TwistStamped::TYPE_NAME) => {
+                self.form = Form::TwistStamped;
+                Ok(())
+            }
+            (Form::TwistStamped, Twist::TYPE_NAME) => {
+                self.form = Form::Twist;
+                Ok(())
+            }
+            _ => Err(Error::mismatch(
+                format!("messages on {}", self.topic),
+                ("the robot description", self.message()),
+                ("who listens there", wanted),
+            )),
+        }
+    }
+
     /// Whether it carries the set-point, not something said along with it.
     #[must_use]
     pub fn is_command(&self) -> bool {

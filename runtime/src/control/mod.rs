@@ -9,6 +9,7 @@ use crate::drive::{Drive, View};
 use crate::error::Error;
 use crate::ingest::Inbox;
 use crate::motion::Joints;
+use crate::presence::{Listeners, Presence, PresenceWatch};
 use crate::publish;
 use crate::schedule::{Brief, RampRefusal, RobotChunk};
 use crate::setpoint::{SetpointOutput, stamp};
@@ -17,6 +18,7 @@ use crate::stop::Stop;
 use crate::telemetry::{EventKind, MergeReport, SeamReport, Telemetry};
 use sinew_proto::Stamp;
 use sinew_proto::key::Key;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use zenoh::Session;
@@ -66,6 +68,21 @@ impl SetpointPublisher {
         self.outputs.iter().map(|(_, publisher)| publisher.key_expr().to_string())
     }
 
+    /// Takes the forms that who listens takes. Returns who that is, by key.
+    ///
+    /// # Errors
+    /// If somebody listens for something else altogether.
+    pub fn adapt(&mut self, presence: &Presence) -> Result<BTreeMap<String, Listeners>, Error> {
+        let mut listening = BTreeMap::new();
+        for (output, publisher) in &mut self.outputs {
+            let key = publisher.key_expr().to_string();
+            let listeners = presence.listeners(&key);
+            listeners.messages.iter().try_for_each(|message| output.adapt(message))?;
+            listening.insert(key, listeners);
+        }
+        Ok(listening)
+    }
+
     /// Publishes a set-point.
     ///
     /// # Errors
@@ -87,6 +104,8 @@ pub struct Control {
     pub joints: Joints,
     /// Set-points onto the network.
     pub publisher: SetpointPublisher,
+    /// Who listens to them.
+    pub presence: PresenceWatch,
     /// Where chunks come from.
     pub exchange: Arc<Exchange>,
     /// What the joints report.
@@ -110,8 +129,14 @@ impl Control {
         let mut commanded = vec![f64::NAN; count];
         let mut due = clock::moment();
         let mut seam = SeamReport::new(&self.joints);
+        let mut presence_changes = 0;
         loop {
             let now = clock::moment();
+            let publisher = &mut self.publisher;
+            let change = self.presence.look(&mut presence_changes, |presence| publisher.adapt(presence));
+            if let Some(outputs) = change.transpose()? {
+                self.telemetry.emit(EventKind::Listeners { outputs });
+            }
             self.take_chunk(now, &mut seam);
             self.read_feedback(&mut measured);
             let view = View {

@@ -64,25 +64,14 @@ impl PlayClock {
     /// The position at a moment: where it stands, or how far it has come between two steps.
     #[must_use]
     pub fn position(&self, moment: Moment) -> f64 {
-        let mut later: Option<Mark> = None;
         for mark in self.marks {
             if mark.at <= moment {
-                if !mark.goes {
-                    return mark.step as f64;
-                }
-                let gone = mark.step as f64 + moment.ns_since(mark.at) as f64 / self.period_ns as f64;
-                return later.map_or(gone, |later| gone.min(later.step as f64));
+                let gone_ns = if mark.goes { moment.ns_since(mark.at) } else { 0 };
+                return mark.step as f64 + gone_ns as f64 / self.period_ns as f64;
             }
-            later = Some(mark);
         }
         // Older than anything remembered.
         self.marks[MARK_COUNT - 1].step as f64
-    }
-
-    /// How far a time is, in steps.
-    #[must_use]
-    pub fn steps(&self, ns: i64) -> f64 {
-        ns as f64 / self.period_ns as f64
     }
 }
 

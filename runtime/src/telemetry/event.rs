@@ -4,6 +4,7 @@ use super::histogram::Percentiles;
 use crate::clock::ms;
 use crate::command::Clamp;
 use crate::motion::Joints;
+use crate::presence::Listeners;
 use crate::schedule::{Accepted, Ending, Seam};
 use serde::{Serialize, Serializer};
 use sinew_proto::Stamp;
@@ -37,6 +38,11 @@ pub enum EventKind {
     Ready(Ready),
     /// A chunk was published.
     Chunk(ChunkReport),
+    /// Who listens to set-points, as far as bridges to ROS say.
+    Listeners {
+        /// By key.
+        outputs: BTreeMap<String, Listeners>,
+    },
     /// The robot goes on with a chunk.
     Merged(MergeReport),
     /// A chunk was played, replaced or dropped.

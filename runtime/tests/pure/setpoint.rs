@@ -59,6 +59,22 @@ fn a_chassis_that_takes_a_plain_twist_gets_one() {
     assert_eq!(Twist::from_cdr(&encoded).unwrap().angular.z, 0.25);
 }
 
+/// The description says one, the robot at hand takes the other.
+#[test]
+fn a_base_is_told_in_the_form_it_takes() {
+    let mut outputs = outputs(|_| {});
+    let base =
+        outputs.iter_mut().find(|output| output.topic == "/motion_target/target_speed_chassis").unwrap();
+    assert_eq!(base.message(), TwistStamped::TYPE_NAME);
+    base.adapt(TwistStamped::TYPE_NAME).unwrap();
+    base.adapt(Twist::TYPE_NAME).unwrap();
+    assert_eq!(base.encode(&[0.0; 23], STAMP).len(), 52);
+    let error = base.adapt("std_msgs/msg/Float32").unwrap_err().to_string();
+    assert!(error.contains("target_speed_chassis") && error.contains("Float32"), "{error}");
+    let arm = outputs.iter_mut().find(|output| output.topic.contains("arm_left")).unwrap();
+    assert!(arm.adapt(Twist::TYPE_NAME).is_err());
+}
+
 #[test]
 fn a_message_nobody_knows_is_refused() {
     let mut robot = robot();

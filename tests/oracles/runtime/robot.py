@@ -16,6 +16,7 @@ The plan is a JSON object:
     until             or once a chunk that follows this instruction was seen
     groups            groups whose trajectories are to be seen
     commands          {topic: ROS type} of set-points to be seen; they come in one last line, by topic
+    tokens            liveliness tokens to declare, as a bridge to ROS does
     min_commands      not to stop before so many set-points of each came
 
 It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
@@ -81,6 +82,7 @@ class Robot:
         for topic, kind in plan.get("commands", {}).items():
             key = self.prefix + topic.removeprefix("/")
             self.subscribers.append(self.session.declare_subscriber(key, self.on_command(topic, kind)))
+        self.tokens = [self.session.liveliness().declare_token(token) for token in plan.get("tokens", [])]
         self.pictures = {
             topic: (np.frombuffer(Path(camera["jpeg"]).read_bytes(), dtype=np.uint8), camera)
             for topic, camera in plan.get("cameras", {}).items()
