@@ -11,6 +11,13 @@ pub const ACTION_CHUNK: &str = "sinew/action_chunk";
 /// Topic of the operator's instructions.
 pub const INSTRUCTION: &str = "sinew/instruction";
 
+/// Topic of the operator's stop. Any message counts.
+pub const STOP: &str = "sinew/stop";
+/// Topic on which the operator lets a stopped robot go on. Any message counts.
+pub const RESUME: &str = "sinew/resume";
+/// Topic of the operator's signs of life. Any message counts.
+pub const ALIVE: &str = "sinew/alive";
+
 /// One concrete zenoh key: chunks joined by `/`, none empty, no wildcard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);

@@ -192,10 +192,10 @@ impl Drive {
         }
     }
 
-    /// Whether a joint has a position that the robot is moved to.
+    /// Whether the policy drives, rather than a slow move or nobody.
     #[must_use]
-    pub fn moves_slowly(&self, joint: usize) -> bool {
-        self.moves.joints[joint]
+    pub fn is_policy(&self) -> bool {
+        self.phase == Phase::Policy
     }
 
     /// Whether the run may end.

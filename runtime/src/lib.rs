@@ -24,6 +24,7 @@ pub mod inference;
 pub mod ingest;
 pub mod motion;
 pub mod net;
+pub mod operator;
 pub mod plan;
 pub mod plot;
 pub mod policy;

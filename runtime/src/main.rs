@@ -187,6 +187,10 @@ fn log_event(event: &Event) {
             }
         }
         EventKind::Merged(_) | EventKind::ChunkEnd(_) => {}
+        EventKind::Motion { state, message: None, .. } => tracing::info!("motion: {}", state.name()),
+        EventKind::Motion { state, message: Some(message), .. } => {
+            tracing::warn!("motion: {}: {message}", state.name());
+        }
         EventKind::NotReady { message, .. } => tracing::info!("waiting: {message}"),
         EventKind::Instruction { text, refusal: None, .. } => tracing::info!("instruction: {text}"),
         EventKind::Instruction { refusal: Some(refusal), .. } => {

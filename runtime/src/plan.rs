@@ -131,9 +131,10 @@ fn feedback(
         let key = Key::of_topic_in(&config.zenoh.namespace, topic)?;
         Ok(FeedbackInput { group, name: described.name.clone(), key, reader })
     };
+    let moves_links = |group: usize| embodiment.kinematics.joints().any(|(moving, _)| moving == group);
     let is_moved = |group: &usize| {
         config.setpoints.publish
-            && commands.commands_group(*group)
+            && (commands.commands_group(*group) || moves_links(*group))
             && embodiment.groups[*group].feedback.is_some()
     };
     let is_needed = |group: &usize| state.groups().any(|needed| needed == *group) || is_moved(group);

@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::inference::{Inference, MotionLink};
 use crate::ingest::{Inbox, Ingest};
 use crate::net;
+use crate::operator::OperatorLink;
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::presence::PresenceWatch;
@@ -132,6 +133,11 @@ impl Mover {
         let publisher = SetpointPublisher::declare(session, &config.zenoh.namespace, motion.outputs.clone())?;
         let control = Control {
             drive,
+            safety: motion.safety.clone(),
+            operator: OperatorLink::open(session, &config.zenoh.namespace, stop)?,
+            camera_count: motion.camera_count,
+            chunk_at: None,
+            policy_since: None,
             joints: motion.joints.clone(),
             publisher,
             presence: PresenceWatch::start(session)?,

@@ -1,9 +1,13 @@
 //! The control tick takes no memory: chunks are merged and played in what was allocated at the start.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use sinew_models::embodiment::GroupKind;
+use sinew_models::embodiment::{Embodiment, GroupKind};
+use sinew_proto::Stamp;
 use sinew_runtime::clock::Moment;
+use sinew_runtime::config::Config;
 use sinew_runtime::drive::{Drive, SlowMoves, View};
+use sinew_runtime::motion::{Joints, Measured, Setpoint};
+use sinew_runtime::safety::{Inputs, Operator, RobotStatus, Safety, State};
 use sinew_runtime::schedule::{Merge, Pace, RobotChunk, Schedule, ScheduleOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -92,4 +96,50 @@ fn playing_chunks_takes_no_memory() {
         assert_eq!(taken, 0);
         assert!(ended > 3_900, "{ended} chunks ended");
     }
+}
+
+/// Running, holding, stopped and started anew.
+#[test]
+fn keeping_within_limits_takes_no_memory() {
+    const TICK_NS: i64 = 10_000_000;
+    let robot = Embodiment::built_in("r1pro").unwrap();
+    let joints = Joints::new(&robot, |_| true);
+    let config = Config::built_in().unwrap().safety;
+    let mut safety = Safety::new(&robot, &joints, &config, vec!["camera.head".to_owned()]).unwrap();
+    let (mut setpoint, mut measured) = (Setpoint::zeros(&joints), Measured::nothing(&joints));
+    let mut position = vec![0.0; joints.count()];
+    let spans: Vec<_> = joints.groups().iter().map(|group| (group.kind, group.span.clone())).collect();
+    let mut visits = [0_usize; State::ALL.len()];
+    let taken = allocations(|| {
+        for tick in 1..10_000 {
+            let now = Moment::from_ns(tick * TICK_NS);
+            for (group, (kind, span)) in spans.iter().enumerate().skip(usize::from(tick % 1000 > 900)) {
+                let numbers = &position[span.clone()];
+                match kind {
+                    GroupKind::Position => measured.update(&joints, group, now, numbers, &[]),
+                    GroupKind::Velocity => measured.update(&joints, group, now, &[], numbers),
+                }
+            }
+            let others = [(tick % 1000 < 800).then_some(now)];
+            let inputs = Inputs {
+                measured: &measured,
+                wall: Stamp::from_ns(now.ns()),
+                others: &others,
+                inference_at: Some(now),
+                operator: Operator { stop: tick % 2500 == 0, resume: tick % 100 == 0, alive_at: None },
+                robot: RobotStatus::default(),
+            };
+            if tick % 700 < 10 {
+                setpoint.values.copy_from_slice(&position);
+            }
+            setpoint.values[7] = position[7] - 0.01 * (tick as f64 * 0.01).sin();
+            let outcome = safety.tick(now, &inputs, (tick % 333 != 0).then_some(&setpoint));
+            if let Some(command) = outcome.command {
+                position.copy_from_slice(&command.values);
+            }
+            visits[outcome.state as usize] += 1;
+        }
+    });
+    assert_eq!(taken, 0);
+    assert!(visits.iter().all(|count| *count > 2), "{visits:?}");
 }

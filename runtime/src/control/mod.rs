@@ -1,16 +1,21 @@
-//! The control tick: chunks and feedback in, set-points out, at a fixed rate. It waits for nobody.
+//! The control tick: chunks and feedback in, set-points out, at a fixed rate. It waits for nobody, and nothing leaves that
+//! the safety core has not let out.
 
+mod hearing;
 mod plan;
 
+pub use hearing::Hearing;
 pub use plan::MotionPlan;
 
 use crate::clock::{self, Moment};
 use crate::drive::{Drive, View};
 use crate::error::Error;
 use crate::ingest::Inbox;
-use crate::motion::Joints;
+use crate::motion::{Joints, Setpoint};
+use crate::operator::OperatorLink;
 use crate::presence::{Listeners, Presence, PresenceWatch};
 use crate::publish;
+use crate::safety::{Inputs, Reason, RobotStatus, Safety, State};
 use crate::schedule::{Brief, RampRefusal, RobotChunk};
 use crate::setpoint::{SetpointOutput, stamp};
 use crate::slot::{Latest, Slot};
@@ -100,6 +105,10 @@ impl SetpointPublisher {
 pub struct Control {
     /// What moves the robot when.
     pub drive: Drive,
+    /// What keeps it within limits.
+    pub safety: Safety,
+    /// What the operator says.
+    pub operator: OperatorLink,
     /// The robot's joints.
     pub joints: Joints,
     /// Set-points onto the network.
@@ -110,6 +119,12 @@ pub struct Control {
     pub exchange: Arc<Exchange>,
     /// What the joints report.
     pub inbox: Arc<Inbox>,
+    /// How many cameras there are.
+    pub camera_count: usize,
+    /// When the newest chunk arrived.
+    pub chunk_at: Option<Moment>,
+    /// Since when the policy drives.
+    pub policy_since: Option<Moment>,
     /// Time between two set-points.
     pub period_ns: i64,
     /// Counters and events.
@@ -124,12 +139,13 @@ impl Control {
     /// # Errors
     /// If a slow move is refused, or the network fails.
     pub fn run(mut self) -> Result<(), Error> {
-        let count = self.joints.count();
-        let (mut setpoint, mut measured) = (vec![0.0; count], vec![f64::NAN; count]);
-        let mut commanded = vec![f64::NAN; count];
-        let mut due = clock::moment();
+        let mut setpoint = Setpoint::zeros(&self.joints);
+        let mut commanded = vec![f64::NAN; self.joints.count()];
+        let mut hearing = Hearing::new(&self.joints, self.camera_count);
         let mut seam = SeamReport::new(&self.joints);
         let mut presence_changes = 0;
+        let mut said = None;
+        let mut due = clock::moment();
         loop {
             let now = clock::moment();
             let publisher = &mut self.publisher;
@@ -138,23 +154,41 @@ impl Control {
                 self.telemetry.emit(EventKind::Listeners { outputs });
             }
             self.take_chunk(now, &mut seam);
-            self.read_feedback(&mut measured);
+            hearing.listen(&self.inbox);
             let view = View {
-                measured: &measured,
+                measured: hearing.measured().position(),
                 commanded: &commanded,
-                may_move: self.is_known(&measured),
+                may_move: self.safety.would_follow(now),
                 is_ending: self.stop.is_requested(),
             };
-            let has_setpoint = self.drive.tick(now, view, &mut setpoint).map_err(|r| self.refusal(r))?;
-            if has_setpoint {
-                self.publisher.publish(&setpoint, clock::now())?;
-                commanded.copy_from_slice(&setpoint);
+            let has_setpoint =
+                self.drive.tick(now, view, &mut setpoint.values).map_err(|r| self.refusal(r))?;
+            let inputs = Inputs {
+                measured: hearing.measured(),
+                wall: clock::now(),
+                others: hearing.cameras(),
+                inference_at: self.inference_at(now),
+                operator: self.operator.panel().take(),
+                robot: RobotStatus::default(),
+            };
+            let outcome = self.safety.tick(now, &inputs, has_setpoint.then_some(&setpoint));
+            let found = (outcome.state, outcome.reason);
+            match outcome.command {
+                Some(command) => {
+                    self.publisher.publish(&command.values, inputs.wall)?;
+                    commanded.copy_from_slice(&command.values);
+                }
+                None => commanded.fill(f64::NAN),
+            }
+            if said.replace(found) != Some(found) {
+                self.say(found);
             }
             self.exchange.brief.try_set(self.drive.brief());
             while let Some(ending) = self.drive.next_ending() {
                 self.telemetry.ending(ending);
             }
-            if self.drive.is_done() {
+            if self.drive.is_done() && self.safety.stands() {
+                self.telemetry.limit_hits(self.joints.axes(), self.safety.hits());
                 return Ok(());
             }
             due = next_due(due, self.period_ns, clock::moment());
@@ -163,8 +197,24 @@ impl Control {
         }
     }
 
+    /// Reports a change of state. Takes memory, unlike a tick without one.
+    fn say(&self, (state, reason): (State, Option<Reason>)) {
+        self.telemetry.emit(EventKind::Motion {
+            state,
+            reason: reason.map(Reason::kind),
+            message: reason.map(|reason| self.safety.explain(reason)),
+        });
+    }
+
+    /// When the newest chunk arrived, or the policy took over without one. None while it does not drive.
+    fn inference_at(&mut self, now: Moment) -> Option<Moment> {
+        self.policy_since = self.drive.is_policy().then(|| self.policy_since.unwrap_or(now));
+        self.policy_since.map(|since| self.chunk_at.map_or(since, |at| at.max(since)))
+    }
+
     fn take_chunk(&mut self, now: Moment, seam: &mut SeamReport) {
         let Some(delivery) = self.exchange.chunk.try_take() else { return };
+        self.chunk_at = Some(now);
         let Delivery { sequence, captured_at, values } = delivery;
         let chunk = RobotChunk { sequence, captured_at, values: &values };
         let Ok(accepted) = self.drive.accept(chunk, now) else { return };
@@ -172,23 +222,6 @@ impl Control {
         let idle_ms = clock::ms(self.drive.idle_ns());
         let report = MergeReport::new(sequence, accepted, idle_ms, seam.clone());
         self.telemetry.emit(EventKind::Merged(report));
-    }
-
-    /// Where the joints are. A group that reports nothing leaves NaN.
-    fn read_feedback(&self, measured: &mut [f64]) {
-        self.inbox.with_streams(|streams| {
-            for (group, span) in streams.groups.iter().zip(self.joints.groups()) {
-                let position = group.newest().map_or(&[][..], |sample| &sample.value.position);
-                if position.len() == span.span.len() {
-                    measured[span.span.clone()].copy_from_slice(position);
-                }
-            }
-        });
-    }
-
-    fn is_known(&self, measured: &[f64]) -> bool {
-        let needed = |joint: &usize| self.drive.moves_slowly(*joint);
-        (0..measured.len()).filter(needed).all(|joint| measured[joint].is_finite())
     }
 
     fn refusal(&self, refusal: RampRefusal) -> Error {

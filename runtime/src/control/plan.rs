@@ -6,6 +6,7 @@ use crate::drive::{Drive, SlowMoves};
 use crate::error::Error;
 use crate::motion::Joints;
 use crate::plan::Plan;
+use crate::safety::Safety;
 use crate::schedule::{Conditioner, Continuation, Schedule, ScheduleOptions, schedule_options};
 use crate::setpoint::{SetpointOutput, operating, setpoint_outputs};
 use sinew_models::contract::Manifest;
@@ -19,6 +20,10 @@ pub struct MotionPlan {
     pub joints: Joints,
     /// Set-points to messages.
     pub outputs: Vec<SetpointOutput>,
+    /// What keeps them within limits.
+    pub safety: Safety,
+    /// How many cameras there are.
+    pub camera_count: usize,
     /// Whether the policy takes over in its training's start posture, rather than where the robot stands.
     pub moves_to_start: bool,
     moves: SlowMoves,
@@ -42,8 +47,11 @@ impl MotionPlan {
         let joints = Joints::new(&plan.embodiment, |group| plan.commands.commands_group(group));
         let (moves, moves_to_start) =
             slow_moves(manifest, &plan.embodiment, &plan.commands, &joints, config)?;
+        let cameras = plan.cameras.iter().map(|camera| format!("camera.{}", camera.spec.name));
         Ok(Some(Self {
+            safety: Safety::new(&plan.embodiment, &joints, &config.safety, cameras.collect())?,
             outputs: setpoint_outputs(&plan.embodiment, &joints)?,
+            camera_count: plan.cameras.len(),
             joints,
             moves_to_start,
             moves,

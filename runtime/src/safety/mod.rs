@@ -273,12 +273,14 @@ impl Safety {
         wanted: Option<&Setpoint>,
         tick_s: Option<f64>,
     ) -> Result<(), Found> {
+        if self.state == State::Holding && now < self.hold_until {
+            return Err((Event::Blocked, None));
+        }
         let Some(wanted) = wanted else { return Err((Event::Idle, Some(Reason::NoSetpoint))) };
         let blocked = |reason| (Event::Blocked, Some(reason));
         match (self.state, tick_s) {
             (State::Waiting | State::Stopped, _) | (_, None) => Err((Event::Idle, None)),
             (State::Ready, Some(_)) => self.start(inputs.measured, wanted).map_err(blocked),
-            (State::Holding, _) if now < self.hold_until => Err((Event::Blocked, None)),
             (State::Running | State::Holding, Some(tick_s)) => {
                 if let Some(reason) = self.watchdog.inference(now, inputs) {
                     return Err(blocked(reason));
@@ -425,7 +427,21 @@ impl Safety {
         }
     }
 
-    fn stands(&self) -> bool {
+    /// Whether set-points would be followed in a tick now, as far as is known before it. Whoever makes set-points starts
+    /// anew, from where the robot is, each time this becomes true.
+    #[must_use]
+    pub fn would_follow(&self, now: Moment) -> bool {
+        match self.state {
+            State::Waiting | State::Stopped => false,
+            State::Running => true,
+            State::Ready => now >= self.hold_until,
+            State::Holding => now >= self.hold_until && self.stands(),
+        }
+    }
+
+    /// Whether nothing is commanded to move.
+    #[must_use]
+    pub fn stands(&self) -> bool {
         !self.is_started || self.motions.iter().all(|motion| motion.velocity == 0.0)
     }
 }

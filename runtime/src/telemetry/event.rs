@@ -5,6 +5,7 @@ use crate::clock::ms;
 use crate::command::Clamp;
 use crate::motion::Joints;
 use crate::presence::Listeners;
+use crate::safety::{LimitHits, State};
 use crate::schedule::{Accepted, Ending, Seam};
 use serde::{Serialize, Serializer};
 use sinew_proto::Stamp;
@@ -47,6 +48,17 @@ pub enum EventKind {
     Merged(MergeReport),
     /// A chunk was played, replaced or dropped.
     ChunkEnd(Ending),
+    /// What the safety core lets the robot do; said at every change.
+    Motion {
+        /// What.
+        state: State,
+        /// Why it does not move.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
+        /// In words.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        message: Option<String>,
+    },
     /// There is nothing to infer from; said once a reason, and again each second while it lasts.
     NotReady {
         /// A short name of the reason.
@@ -282,6 +294,8 @@ pub struct Summary {
     pub streams: BTreeMap<String, StreamReport>,
     /// What became of chunks at the control tick: played, replaced, dropped by reason.
     pub chunk_ends: BTreeMap<&'static str, u64>,
+    /// Ticks in which a limit kept a joint from what was wanted, by joint.
+    pub limit_hits: BTreeMap<String, LimitHits>,
     /// Events that were lost because nobody read them in time.
     pub lost_event_count: u64,
 }

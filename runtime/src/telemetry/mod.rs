@@ -12,6 +12,8 @@ pub use terminal::Terminal;
 
 use crate::clock;
 use crate::error::Error;
+use crate::motion::JointAxis;
+use crate::safety::LimitHits;
 use crate::schedule::{Ending, Outcome};
 use crate::slot::lock;
 use crate::sync::NotReady;
@@ -77,6 +79,7 @@ struct Totals {
     receive_to_publish: Histogram,
     stages: BTreeMap<&'static str, Histogram>,
     not_ready: BTreeMap<&'static str, u64>,
+    limit_hits: BTreeMap<String, LimitHits>,
 }
 
 /// Counts what happens in one run and passes it on.
@@ -148,6 +151,12 @@ impl Telemetry {
         self.emit(EventKind::ChunkEnd(ending));
     }
 
+    /// Takes over how often limits were hit, one entry a joint.
+    pub fn limit_hits(&self, axes: &[JointAxis], hits: &[LimitHits]) {
+        let hit = axes.iter().zip(hits).filter(|(_, hits)| **hits != LimitHits::default());
+        lock(&self.totals).limit_hits = hit.map(|(axis, hits)| (axis.name.clone(), *hits)).collect();
+    }
+
     /// Counts that there was nothing to infer from.
     pub fn not_ready(&self, reason: &NotReady) {
         *lock(&self.totals).not_ready.entry(reason.kind()).or_default() += 1;
@@ -185,6 +194,7 @@ impl Telemetry {
             stages: totals.stages.iter().map(|(stage, times)| (*stage, times.percentiles())).collect(),
             not_ready: totals.not_ready.clone(),
             chunk_ends: self.chunk_ends(),
+            limit_hits: totals.limit_hits.clone(),
             streams: self.streams(),
             lost_event_count: self.lost.load(Ordering::Relaxed),
         }

@@ -153,7 +153,7 @@ const FAULTS: [(&str, State, usize, Spoil); 17] = [
         wanted.values[JOINT] += 0.5;
         true
     }),
-    ("stale_inference", State::Holding, 201, |rig, _, before| {
+    ("stale_inference", State::Holding, 501, |rig, _, before| {
         rig.inference_at = before.inference_at;
         true
     }),

@@ -1,0 +1,66 @@
+//! Everything that was heard until a tick, robot-wide. Made once, filled in place.
+
+use crate::clock::{self, Moment};
+use crate::ingest::Inbox;
+use crate::motion::{Joints, Measured};
+use sinew_proto::Stamp;
+
+/// What the control tick knows of joints and cameras.
+#[derive(Clone, Debug)]
+pub struct Hearing {
+    joints: Joints,
+    measured: Measured,
+    /// Stamps of the newest feedback taken in, by group.
+    seen: Box<[Option<Stamp>]>,
+    cameras: Box<[Option<Moment>]>,
+}
+
+impl Hearing {
+    /// Nothing yet, of a robot and so many cameras.
+    #[must_use]
+    pub fn new(joints: &Joints, camera_count: usize) -> Self {
+        Self {
+            measured: Measured::nothing(joints),
+            seen: vec![None; joints.groups().len()].into(),
+            cameras: vec![None; camera_count].into(),
+            joints: joints.clone(),
+        }
+    }
+
+    /// Takes in what arrived since the last tick.
+    pub fn listen(&mut self, inbox: &Inbox) {
+        let Self { joints, measured, seen, cameras } = self;
+        inbox.with_streams(|streams| {
+            for (group, (history, span)) in streams.groups.iter().zip(joints.groups()).enumerate() {
+                let Some(sample) = history.newest() else { continue };
+                if seen[group] == Some(sample.captured_at) {
+                    continue;
+                }
+                seen[group] = Some(sample.captured_at);
+                let count = span.span.len();
+                let whole = |numbers: &[f64]| numbers.len() == count;
+                let position = Some(&sample.value.position[..]).filter(|p| whole(p)).unwrap_or_default();
+                let velocity = Some(&sample.value.velocity[..]).filter(|v| whole(v)).unwrap_or_default();
+                let received_at = clock::moment_of(sample.received_at);
+                measured.update(joints, group, received_at, position, velocity);
+            }
+            for (camera, history) in cameras.iter_mut().zip(&streams.cameras) {
+                if let Some(sample) = history.newest() {
+                    *camera = Some(clock::moment_of(sample.received_at));
+                }
+            }
+        });
+    }
+
+    /// What the joints report.
+    #[must_use]
+    pub fn measured(&self) -> &Measured {
+        &self.measured
+    }
+
+    /// When each camera's newest frame arrived.
+    #[must_use]
+    pub fn cameras(&self) -> &[Option<Moment>] {
+        &self.cameras
+    }
+}

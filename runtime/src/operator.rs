@@ -1,0 +1,132 @@
+//! The operator's stop, resume and signs of life: by zenoh, by signal, by keyboard.
+//!
+//! Any message on a key counts, whatever is in it: a stop must not fail for its spelling.
+
+use crate::clock::{self, Moment};
+use crate::error::Error;
+use crate::safety::Operator;
+use crate::stop::Stop;
+use signal_hook::consts::SIGUSR1;
+use sinew_proto::key::{ALIVE, Key, RESUME, STOP};
+use std::io::{BufRead, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use zenoh::pubsub::Subscriber;
+use zenoh::{Session, Wait};
+
+/// Where the operator's wishes wait for the control tick.
+#[derive(Debug, Default)]
+pub struct Panel {
+    stop: Arc<AtomicBool>,
+    resume: AtomicBool,
+    /// 0: never.
+    alive_at_ns: AtomicI64,
+}
+
+impl Panel {
+    /// Says stop.
+    pub fn say_stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// Says that a stopped robot may go on.
+    pub fn say_resume(&self) {
+        self.resume.store(true, Ordering::SeqCst);
+    }
+
+    /// Gives a sign of life.
+    pub fn say_alive(&self, now: Moment) {
+        self.alive_at_ns.store(now.ns().max(1), Ordering::SeqCst);
+    }
+
+    /// What was said since the last time somebody asked.
+    pub fn take(&self) -> Operator {
+        let alive_at_ns = self.alive_at_ns.load(Ordering::SeqCst);
+        Operator {
+            stop: self.stop.swap(false, Ordering::SeqCst),
+            resume: self.resume.swap(false, Ordering::SeqCst),
+            alive_at: (alive_at_ns != 0).then(|| Moment::from_ns(alive_at_ns)),
+        }
+    }
+}
+
+/// A panel that is listened to.
+#[derive(Debug)]
+pub struct OperatorLink {
+    panel: Arc<Panel>,
+    subscribers: Vec<Subscriber<()>>,
+}
+
+impl OperatorLink {
+    /// Listens to the keys, to SIGUSR1 (stop), and, if somebody sits at a terminal, to the keyboard: the return key is
+    /// stop, `r` and return resume.
+    ///
+    /// # Errors
+    /// If zenoh or the system refuses.
+    pub fn open(session: &Session, namespace: &str, stop: &Stop) -> Result<Self, Error> {
+        let panel = Arc::<Panel>::default();
+        signal_hook::flag::register(SIGUSR1, Arc::clone(&panel.stop)).map_err(Error::Signal)?;
+        let mut link = Self { panel, subscribers: Vec::new() };
+        link.listen(session, namespace, STOP, Panel::say_stop)?;
+        link.listen(session, namespace, RESUME, Panel::say_resume)?;
+        link.listen(session, namespace, ALIVE, |panel| panel.say_alive(clock::moment()))?;
+        if std::io::stdin().is_terminal() {
+            read_keyboard(link.panel(), stop.clone())?;
+        }
+        Ok(link)
+    }
+
+    /// Where what was said waits.
+    #[must_use]
+    pub fn panel(&self) -> Arc<Panel> {
+        Arc::clone(&self.panel)
+    }
+
+    fn listen(
+        &mut self,
+        session: &Session,
+        namespace: &str,
+        topic: &str,
+        say: fn(&Panel),
+    ) -> Result<(), Error> {
+        let key = Key::of_topic_in(namespace, topic)?;
+        let panel = self.panel();
+        let subscriber =
+            session.declare_subscriber(key.as_str().to_owned()).callback(move |_| say(&panel)).wait();
+        self.subscribers.push(subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))?);
+        Ok(())
+    }
+}
+
+/// Nobody waits for this thread: a read of the keyboard cannot be interrupted. It ends with the program.
+fn read_keyboard(panel: Arc<Panel>, stop: Stop) -> Result<(), Error> {
+    let name = "keyboard".to_owned();
+    let read = move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            match line.trim() {
+                _ if stop.is_requested() => return,
+                "r" => panel.say_resume(),
+                _ => panel.say_stop(),
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name(name.clone()).spawn(read);
+    thread.map(drop).map_err(|source| Error::Thread { name, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_heard_once_and_life_lasts() {
+        let panel = Panel::default();
+        assert_eq!(panel.take(), Operator::default());
+        panel.say_stop();
+        panel.say_resume();
+        panel.say_alive(Moment::from_ns(7));
+        let alive_at = Some(Moment::from_ns(7));
+        assert_eq!(panel.take(), Operator { stop: true, resume: true, alive_at });
+        assert_eq!(panel.take(), Operator { stop: false, resume: false, alive_at });
+    }
+}
