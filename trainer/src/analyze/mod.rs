@@ -11,6 +11,7 @@ pub mod journal;
 pub mod measures;
 pub mod modes;
 pub mod npz;
+pub mod policy;
 pub mod predict;
 pub mod predictions;
 pub mod remedy;

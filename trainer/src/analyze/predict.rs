@@ -3,15 +3,12 @@
 
 use crate::Error;
 use crate::analyze::journal::{Entry, Journal};
+use crate::analyze::policy::{Asked, Policy};
 use crate::analyze::predictions::{PredictionSet, Predictions};
 use crate::analyze::sampling;
 use crate::data::{Corpus, Draw, FrameId, Picture, Sample};
-use crate::train::frames::{FrameSource, Purpose};
-use crate::train::learner::Learner;
 use crate::train::noising::Draws;
-use crate::train::setup::Setup;
 use indicatif::ProgressBar;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A picture is remembered as this many by as many grey squares, for the simple predictors.
@@ -46,29 +43,24 @@ struct Part {
 /// # Errors
 /// If a frame cannot be read, the policy cannot compute, or the journal not be written.
 pub fn predict(
-    setup: &Setup,
+    policy: &Policy,
     extent: Extent,
     journal: &mut Journal,
     bar: &ProgressBar,
     stop: &AtomicBool,
 ) -> Result<Option<Predictions>, Error> {
-    let corpus = &setup.corpus;
-    let camera_valid = setup.slots.iter().map(Option::is_some).collect();
-    let learner = Learner::new(&setup.base.weights, setup.selection(), camera_valid)?;
-    learner.use_trained()?;
-    // No cache is open, so the folder does not matter.
-    let source = FrameSource::new(setup, &learner, Path::new(""))?;
-    let parts = parts(corpus, extent)?;
+    let asked = policy.open()?;
+    let parts = parts(policy.corpus(), extent)?;
     bar.set_length(parts.iter().map(|part| part.frames.len() as u64).sum());
     let mut done = Vec::with_capacity(parts.len());
     for (number, part) in parts.iter().enumerate() {
-        let predictor = Predictor { setup, learner: &learner, source: &source, extent, bar, stop };
+        let predictor = Predictor { policy, asked: &asked, extent, bar, stop };
         match predictor.run(number, part, journal)? {
             Some(answers) => done.push(answers),
             None => return Ok(None),
         }
     }
-    Ok(Some(assemble(setup, extent, &parts, &done)?))
+    Ok(Some(assemble(policy, extent, &parts, &done)?))
 }
 
 /// Train, validation, their sequences, then the judged side's first frames again and again.
@@ -92,9 +84,8 @@ fn parts(corpus: &Corpus, extent: Extent) -> Result<Vec<Part>, Error> {
 
 /// What one part's predictions are made with.
 struct Predictor<'a> {
-    setup: &'a Setup,
-    learner: &'a Learner<'a>,
-    source: &'a FrameSource<'a>,
+    policy: &'a Policy,
+    asked: &'a Asked<'a>,
     extent: Extent,
     bar: &'a ProgressBar,
     stop: &'a AtomicBool,
@@ -107,7 +98,7 @@ impl Predictor<'_> {
         self.bar.inc(answers.len() as u64);
         let rest = part.frames[answers.len().min(part.frames.len())..].to_vec();
         let draws = rest.into_iter().map(|frame| Draw { frame, epoch: 0, weight: 1.0 });
-        let mut samples = self.source.read(draws, Purpose::Validation)?;
+        let mut samples = self.asked.read(draws)?;
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(None);
@@ -125,15 +116,15 @@ impl Predictor<'_> {
 
     /// The policy's answers to a batch, the first of which is the part's `first`-th.
     fn answer(&self, batch: &[Sample], stream: u64, first: usize) -> Result<Vec<Entry>, Error> {
-        let shown = self.source.show(self.learner, batch, Purpose::Validation)?;
-        let chunk_len = self.setup.model.chunk_size * self.setup.model.max_action_dim;
+        let model = self.policy.model();
+        let chunk_len = model.chunk_size * model.max_action_dim;
         let seed = self.extent.seed.wrapping_add(stream.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let noise = |place: usize| Draws::new(seed, (first + place) as u64, chunk_len, 0).noise;
         let noise: Vec<f32> = (0..batch.len()).flat_map(noise).collect();
-        let predicted = self.learner.predict(&shown, &noise)?;
-        let normalizer = self.setup.preparer.action();
+        let predicted = self.asked.predict(batch, &noise)?;
+        let normalizer = self.policy.action();
         let entry = |(sample, predicted): (&Sample, &[f32])| {
-            let chunk = normalizer.unnormalize(predicted, self.setup.model.max_action_dim)?;
+            let chunk = normalizer.unnormalize(predicted, model.max_action_dim)?;
             if let Some(bad) = chunk.iter().find(|value| !value.is_finite()) {
                 return Err(Error::NotFinite {
                     what: "a predicted action".to_owned(),
@@ -151,10 +142,9 @@ impl Predictor<'_> {
 }
 
 /// How many numbers of an entry are a chunk's, and how many a look's.
-pub fn entry_lens(setup: &Setup) -> (usize, usize) {
-    let cameras = setup.slots.iter().flatten().count();
-    let chunk = setup.model.chunk_size * setup.corpus.action_names().len();
-    (chunk, cameras * LOOK_SIDE * LOOK_SIDE)
+pub fn entry_lens(policy: &Policy) -> (usize, usize) {
+    let chunk = policy.model().chunk_size * policy.corpus().action_names().len();
+    (chunk, policy.camera_count() * LOOK_SIDE * LOOK_SIDE)
 }
 
 /// The mean grey, 0 to 1, of each square of a picture.
@@ -172,17 +162,17 @@ fn look(picture: &Picture) -> Vec<f32> {
 }
 
 fn assemble(
-    setup: &Setup,
+    policy: &Policy,
     extent: Extent,
     parts: &[Part],
     answers: &[Vec<Entry>],
 ) -> Result<Predictions, Error> {
-    let set = |number: usize| set(&setup.corpus, &parts[number].frames, &answers[number]);
+    let set = |number: usize| set(policy.corpus(), &parts[number].frames, &answers[number]);
     let resampled = answers[4..].iter().flatten().flat_map(|entry| entry.chunk.iter().copied()).collect();
     Ok(Predictions {
-        chunk_size: setup.model.chunk_size,
-        action_dim: setup.corpus.action_names().len(),
-        state_dim: setup.corpus.state_names().len(),
+        chunk_size: policy.model().chunk_size,
+        action_dim: policy.corpus().action_names().len(),
+        state_dim: policy.corpus().state_names().len(),
         train: set(0)?,
         validation: set(1)?,
         train_sequence: set(2)?,

@@ -1,25 +1,26 @@
 //! An analysis from its request to the folder it leaves.
 
 use crate::Error;
-use crate::analyze::analysis::{Analysis, Diagnosis, Dimension, FORMAT_VERSION, PolicyReport, Subject};
+use crate::analyze::analysis::{
+    Analysis, DataReport, Diagnosis, Dimension, FORMAT_VERSION, PolicyReport, Subject,
+};
 use crate::analyze::baselines;
 use crate::analyze::checks::Evidence;
 use crate::analyze::data_report::{self, Names};
 use crate::analyze::episodes::{Tracks, state_of};
 use crate::analyze::journal::Journal;
 use crate::analyze::measures::{self, Moments, Scale};
+use crate::analyze::policy::Policy;
 use crate::analyze::predict::{self, Extent};
 use crate::analyze::predictions::Predictions;
 use crate::analyze::subject::{self, PolicyPlace};
 use crate::analyze::{diagnosis, gradients, modes};
 use crate::checkpoint::policy_folder::write_json;
 use crate::config::TrainConfig;
-use crate::data::{ACTION, Corpus, STATE, Severity, Statistics, check};
-use crate::train::setup::Setup;
+use crate::data::{Corpus, Severity, Statistics, check};
 use indicatif::ProgressBar;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use sinew_models::contract::hash_file;
 use sinew_models::embodiment::Embodiment;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -59,13 +60,10 @@ pub fn analyze(
     let policy = request.policy.as_deref().map(PolicyPlace::find).transpose()?;
     let found = match &policy {
         None => Some((of_data(request)?, None)),
-        Some(PolicyPlace::Checkpoint(folder)) => {
+        Some(place) => {
             fs::create_dir_all(&data).map_err(Error::io(&data))?;
-            of_checkpoint(request, folder, &data, bar, stop)?
-                .map(|(analysis, predicted)| (analysis, Some(predicted)))
-        }
-        Some(PolicyPlace::Bundle(folder)) => {
-            return Err(Error::Usage(format!("{}: a bundle cannot be analysed", folder.display())));
+            let found = of_policy(request, place, &data, bar, stop)?;
+            found.map(|(analysis, predictions)| (analysis, Some(predictions)))
         }
     };
     let Some((analysis, predictions)) = found else { return Ok(None) };
@@ -89,7 +87,7 @@ fn of_data(request: &Request) -> Result<Analysis, Error> {
     assemble(request, &config, &corpus, report, None, diagnosis)
 }
 
-fn report(corpus: &Corpus, tracks: &Tracks) -> crate::analyze::analysis::DataReport {
+fn report(corpus: &Corpus, tracks: &Tracks) -> DataReport {
     let faults = (0..corpus.dataset_count()).flat_map(|place| {
         let findings = check(corpus.dataset(place), false, || ());
         findings
@@ -109,27 +107,27 @@ struct PolicyFacts {
     trained_steps: Option<u64>,
 }
 
-fn of_checkpoint(
+fn of_policy(
     request: &Request,
-    folder: &Path,
+    place: &PolicyPlace,
     data: &Path,
     bar: &ProgressBar,
     stop: &AtomicBool,
 ) -> Result<Option<(Analysis, Predictions)>, Error> {
-    let mut config = subject::config(Some(folder), &request.dataset, &request.overlays)?;
+    let mut config = subject::config(Some(place), &request.dataset, &request.overlays)?;
     if let Some(device) = &request.device {
         config.run.device.clone_from(device);
     }
-    let setup = subject::setup(config)?;
-    let id = hash_file(setup.base.weights.path())?.sha256;
-    let (chunk_len, look_len) = predict::entry_lens(&setup);
-    let key = journal_key(&setup, &id, request.extent);
+    let asked = subject::open(place, config)?;
+    let id = subject::identity(&asked)?;
+    let (chunk_len, look_len) = predict::entry_lens(&asked);
+    let key = journal_key(&asked, &id, request.extent);
     let mut journal = Journal::open(&data.join("answers.partial"), &key, chunk_len, look_len)?;
-    let Some(predictions) = predict::predict(&setup, request.extent, &mut journal, bar, stop)? else {
+    let Some(predictions) = predict::predict(&asked, request.extent, &mut journal, bar, stop)? else {
         return Ok(None);
     };
     bar.set_message("checks");
-    let corpus = &setup.corpus;
+    let corpus = asked.corpus();
     let tracks = Tracks::read(corpus)?;
     let report = report(corpus, &tracks);
     let scales: Vec<Scale> =
@@ -138,40 +136,46 @@ fn of_checkpoint(
     let Some(policy) = policy_report(&predictions, &scales, &near_gripper) else {
         return Err(Error::Usage("no frame to predict from is left by the filters of [data]".to_owned()));
     };
-    let trained_steps = subject::trained_steps(folder);
-    let diagnosis = diagnose(&setup, request, &predictions, &policy, &report, &scales, trained_steps)?;
-    let facts = PolicyFacts { place: folder.to_owned(), id, trained_steps };
-    let analysis = assemble(request, &setup.config, corpus, report, Some((policy, facts)), diagnosis)?;
+    let trained_steps = subject::trained_steps(&asked);
+    let diagnosis = diagnose(&asked, request, &predictions, &policy, &report, &scales, trained_steps)?;
+    let facts = PolicyFacts { place: place.folder().to_owned(), id, trained_steps };
+    let analysis = assemble(request, asked.config(), corpus, report, Some((policy, facts)), diagnosis)?;
     journal.finish()?;
     Ok(Some((analysis, predictions)))
 }
 
 /// Everything that predictions depend on.
-fn journal_key(setup: &Setup, policy_id: &str, extent: Extent) -> String {
-    let corpus = &setup.corpus;
-    let parts =
-        (policy_id, extent, &setup.config.data, corpus.train_episodes(), corpus.validation_episodes());
+fn journal_key(policy: &Policy, policy_id: &str, extent: Extent) -> String {
+    let corpus = policy.corpus();
+    let episodes = (corpus.train_episodes(), corpus.validation_episodes());
+    let parts = (policy_id, extent, &policy.config().data, episodes);
     let hash = Sha256::digest(format!("{parts:?}"));
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn diagnose(
-    setup: &Setup,
+    asked: &Policy,
     request: &Request,
     predictions: &Predictions,
     policy: &PolicyReport,
-    report: &crate::analyze::analysis::DataReport,
+    report: &DataReport,
     scales: &[Scale],
     trained_steps: Option<u64>,
 ) -> Result<Diagnosis, Error> {
-    let corpus = &setup.corpus;
+    let corpus = asked.corpus();
     let (action_names, state_names) = (corpus.action_names(), corpus.state_names());
     let state_of: Vec<Option<usize>> = action_names.iter().map(|name| state_of(name, &state_names)).collect();
     let judged = if predictions.validation.is_empty() { &predictions.train } else { &predictions.validation };
     let support = baselines::support(corpus, request.extent.seed)?;
-    let pull = gradients::measure(setup, &predictions.train.frames, request.extent.seed)?;
+    let pull = match asked {
+        Policy::Checkpoint(setup) => {
+            gradients::measure(setup, &predictions.train.frames, request.extent.seed)?
+        }
+        // Graphs have no gradient.
+        Policy::Bundle(_) => None,
+    };
     let modes = modes::measure(&support, action_names.len());
-    let processors = &setup.base.processors;
+    let [state_rule, action_rule] = asked.rules()?;
     let evidence = Evidence {
         action_names,
         state_names: &state_names,
@@ -181,25 +185,21 @@ fn diagnose(
         data: report,
         train: &Statistics::of(corpus)?,
         scales,
-        action_rule: &processors.feature(ACTION, "ACTION", action_names.len())?,
-        state_rule: &processors.feature(STATE, "STATE", state_names.len())?,
-        std_floor: setup.config.data.std_floor,
-        dimension_weights: &setup.dimension_weights,
+        action_rule: &action_rule,
+        state_rule: &state_rule,
+        std_floor: asked.config().data.std_floor,
+        dimension_weights: &asked.dimension_weights(),
         baselines: &baselines::measure(&support, predictions, judged, &state_of),
         modes: modes.as_deref(),
         pull: pull.as_ref(),
     };
-    Ok(diagnosis::of_policy(&evidence, trained_steps.unwrap_or(setup.config.run.steps)))
+    Ok(diagnosis::of_policy(&evidence, trained_steps.unwrap_or(asked.config().run.steps)))
 }
 
 /// Of each episode, the rows near a gripper's movement.
 type NearGripper = Vec<(crate::data::EpisodeId, Vec<bool>, usize)>;
 
-fn near_gripper(
-    tracks: &Tracks,
-    corpus: &Corpus,
-    report: &crate::analyze::analysis::DataReport,
-) -> NearGripper {
+fn near_gripper(tracks: &Tracks, corpus: &Corpus, report: &DataReport) -> NearGripper {
     let grippers = data_report::gripper_dimensions(corpus.action_names());
     let rows = |track: &crate::analyze::episodes::Track| {
         (track.id, data_report::gripper_rows(track, &grippers, &report.action), tracks.stride)
@@ -258,7 +258,7 @@ fn assemble(
     request: &Request,
     config: &TrainConfig,
     corpus: &Corpus,
-    report: crate::analyze::analysis::DataReport,
+    report: DataReport,
     policy: Option<(PolicyReport, PolicyFacts)>,
     diagnosis: Diagnosis,
 ) -> Result<Analysis, Error> {

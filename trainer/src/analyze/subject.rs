@@ -1,11 +1,13 @@
 //! What is analysed: a policy, the episodes it is set beside, and how it was trained, where its run says.
 
 use crate::Error;
+use crate::analyze::policy::{BundleSetup, Policy};
 use crate::config::{PolicyOptions, TrainConfig};
 use crate::data::{Corpus, DatasetOptions};
+use crate::export::engine::Engine;
 use crate::train::setup::Setup;
 use serde::Deserialize;
-use sinew_models::contract::MANIFEST_FILE;
+use sinew_models::contract::{MANIFEST_FILE, hash_file};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,13 @@ pub enum PolicyPlace {
 }
 
 impl PolicyPlace {
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        match self {
+            Self::Checkpoint(folder) | Self::Bundle(folder) => folder,
+        }
+    }
+
     /// Looks into a folder: a bundle, a policy, or a checkpoint that has one in `pretrained_model`.
     ///
     /// # Errors
@@ -46,17 +55,21 @@ impl PolicyPlace {
 ///
 /// # Errors
 /// If a file cannot be read or asks for what makes no sense.
-pub fn config(policy: Option<&Path>, dataset: &str, overlays: &[PathBuf]) -> Result<TrainConfig, Error> {
-    let mut files: Vec<PathBuf> = policy.and_then(run_config).into_iter().collect();
+pub fn config(
+    policy: Option<&PolicyPlace>,
+    dataset: &str,
+    overlays: &[PathBuf],
+) -> Result<TrainConfig, Error> {
+    let mut files: Vec<PathBuf> = policy.and_then(|place| run_config(place.folder())).into_iter().collect();
     files.extend_from_slice(overlays);
     let mut config = TrainConfig::read(&files, &[])?;
     let is_it = |known: &&DatasetOptions| is_same_place(&known.path, dataset);
     let known = config.data.datasets.iter().find(is_it);
     let known = known.map(|known| DatasetOptions { path: dataset.to_owned(), ..known.clone() });
     config.data.datasets = vec![known.unwrap_or_else(|| DatasetOptions::of(dataset))];
-    if let Some(policy) = policy {
+    if let Some(PolicyPlace::Checkpoint(folder)) = policy {
         config.policy =
-            PolicyOptions { checkpoint: policy.to_owned(), chunk_size: 0, max_state_dim: 0, ..config.policy };
+            PolicyOptions { checkpoint: folder.clone(), chunk_size: 0, max_state_dim: 0, ..config.policy };
         // Adapters are merged into a checkpoint's weights.
         config.policy.lora.rank = 0;
     }
@@ -64,12 +77,31 @@ pub fn config(policy: Option<&Path>, dataset: &str, overlays: &[PathBuf]) -> Res
     Ok(config)
 }
 
-/// A policy that can predict, normalising as it was trained to.
+/// Opens a policy with the episodes it is set beside.
 ///
 /// # Errors
-/// If the checkpoint or the dataset cannot be opened, or they do not fit each other.
-pub fn setup(config: TrainConfig) -> Result<Setup, Error> {
-    Setup::new(config)?.with_the_policys_statistics()
+/// If policy or dataset cannot be opened, or they do not fit each other.
+pub fn open(place: &PolicyPlace, config: TrainConfig) -> Result<Policy, Error> {
+    match place {
+        PolicyPlace::Checkpoint(_) => {
+            Ok(Policy::Checkpoint(Box::new(Setup::new(config)?.with_the_policys_statistics()?)))
+        }
+        PolicyPlace::Bundle(folder) => {
+            let engine = Engine::load(None)?;
+            Ok(Policy::Bundle(Box::new(BundleSetup::new(config, folder, &engine)?)))
+        }
+    }
+}
+
+/// What names the policy and nothing else: its weights' hash, or the bundle's identity.
+///
+/// # Errors
+/// If the weights cannot be read.
+pub fn identity(policy: &Policy) -> Result<String, Error> {
+    match policy {
+        Policy::Checkpoint(setup) => Ok(hash_file(setup.base.weights.path())?.sha256),
+        Policy::Bundle(setup) => Ok(setup.bundle.manifest.bundle_id.clone()),
+    }
 }
 
 /// The episodes of a corpus by number: those trained on, and the others.
@@ -80,13 +112,18 @@ pub fn episode_numbers(corpus: &Corpus) -> (Vec<u64>, Vec<u64>) {
     (numbers(corpus.train_episodes()), numbers(corpus.validation_episodes()))
 }
 
-/// Optimiser steps behind a policy's folder, as LeRobot's layout has them beside it.
-pub fn trained_steps(policy: &Path) -> Option<u64> {
+/// Optimiser steps behind a policy: as LeRobot's layout has them beside it, or as the bundle says.
+pub fn trained_steps(policy: &Policy) -> Option<u64> {
+    let setup = match policy {
+        Policy::Checkpoint(setup) => setup,
+        Policy::Bundle(setup) => return setup.bundle.manifest.provenance.step,
+    };
     #[derive(Deserialize)]
     struct Step {
         step: u64,
     }
-    let text = fs::read_to_string(policy.parent()?.join("training_state/training_step.json")).ok()?;
+    let text =
+        fs::read_to_string(setup.base.folder.parent()?.join("training_state/training_step.json")).ok()?;
     serde_json::from_str::<Step>(&text).ok().map(|step| step.step)
 }
 

@@ -24,6 +24,7 @@ pub mod bundle;
 pub mod engine;
 mod graph;
 mod graph_ops;
+pub mod graph_policy;
 pub mod graphs;
 pub mod layout;
 pub mod onnx;

@@ -3,7 +3,8 @@
 //! Both run the same made-up observation from pixels to actions, stage by stage, one stage's weights in memory at
 //! a time. Later stages get each side's own earlier results, so the last figure is the error a robot would see.
 
-use super::engine::{Engine, Input, run};
+use super::engine::{Engine, run};
+use super::graph_policy::{Cache, PrefixMasks, prefix_feed, velocity, vision_feed};
 use super::graphs::Wiring;
 use crate::Error;
 use crate::candle_ops::CandleOps;
@@ -14,7 +15,6 @@ use sinew_models::masks::PrefixLayout;
 use sinew_models::preprocess::Instruction;
 use sinew_models::smolvla::{LayerCache, PrefixInputs, SmolVla, SuffixInputs};
 use sinew_models::weights::Weights;
-use std::collections::HashMap;
 use std::path::Path;
 
 /// What both sides are given.
@@ -25,9 +25,6 @@ struct Observation {
     noise: Vec<f32>,
     layout: PrefixLayout,
 }
-
-/// Keys and values by their names in the graphs.
-type Cache = HashMap<String, Vec<f32>>;
 
 /// Compares the graphs in `folder` with the training model.
 ///
@@ -70,8 +67,7 @@ impl Check<'_> {
         let mut worst = Worst::default();
         for pixels in &observation.pixels {
             let tokens = self.network().vision(&self.ops, &self.ops.tensor(pixels, &shape)?)?;
-            let mut outputs =
-                run(&mut session, &[(io::PIXELS.to_owned(), Input::Numbers(pixels, shape.clone()))])?;
+            let mut outputs = run(&mut session, &vision_feed(self.wiring.model, pixels))?;
             let found = outputs.remove(io::IMAGE_TOKENS).unwrap_or_default();
             worst.compare(&numbers(&tokens)?, &found);
             ours.push(tokens);
@@ -105,16 +101,8 @@ impl Check<'_> {
             },
         )?;
         self.ops.forget_params();
-        let image = vec![1, model.image_token_count(), model.text.hidden_size];
-        let mut inputs: Vec<_> = their_tokens
-            .iter()
-            .enumerate()
-            .map(|(slot, tokens)| (io::image_tokens(slot), Input::Numbers(tokens, image.clone())))
-            .collect();
-        inputs.push((io::TOKEN_IDS.to_owned(), Input::Ids(ids, vec![1, language])));
-        inputs.push((io::STATE.to_owned(), Input::Numbers(&observation.state, vec![1, model.max_state_dim])));
-        inputs.push((io::MASK.to_owned(), Input::Numbers(&mask, vec![1, tokens, tokens])));
-        inputs.push((io::POSITIONS.to_owned(), Input::Ids(&positions, vec![1, tokens])));
+        let masks = PrefixMasks::new(&observation.layout);
+        let inputs = prefix_feed(model, their_tokens, &observation.instruction, &observation.state, &masks);
         let theirs = run(&mut self.engine.open(&self.folder.join("prefix.onnx"))?, &inputs)?;
         for (kind, name) in [("keys", io::key as fn(usize) -> String), ("values", io::value)] {
             let mut worst = Worst::default();
@@ -151,16 +139,16 @@ impl Check<'_> {
         })?;
         self.ops.forget_params();
         let mut session = self.engine.open(&self.folder.join("denoise.onnx"))?;
-        let mut velocity = Worst::default();
+        let mut worst_velocity = Worst::default();
         let mut theirs = observation.noise.clone();
         flow::euler(model.denoise_step_count, &mut theirs, |x_t, time| {
-            let v = self.graph_velocity(&mut session, observation, their_cache, x_t, time)?;
+            let v = velocity(&mut session, model, &observation.layout, their_cache, x_t, time)?;
             if time == 1.0 {
-                velocity.compare(&first, &v);
+                worst_velocity.compare(&first, &v);
             }
             Ok::<_, Error>(v)
         })?;
-        stages.push(velocity.stage("velocity"));
+        stages.push(worst_velocity.stage("velocity"));
         let mut actions = Worst::default();
         actions.compare(&ours, &theirs);
         stages.push(actions.stage("actions"));
@@ -184,30 +172,6 @@ impl Check<'_> {
             positions: &self.ops.ids(&observation.layout.suffix_positions(chunk), &[1, chunk])?,
         };
         numbers(&self.network().velocity(&self.ops, &inputs, cache)?)
-    }
-
-    fn graph_velocity(
-        &self,
-        session: &mut ort::session::Session,
-        observation: &Observation,
-        cache: &Cache,
-        x_t: &[f32],
-        time: f32,
-    ) -> Result<Vec<f32>, Error> {
-        let model = self.wiring.model;
-        let (chunk, tokens) = (model.chunk_size, self.wiring.prefix_token_count());
-        let (time, mask) = (vec![time; chunk], observation.layout.suffix_mask(chunk));
-        let positions = observation.layout.suffix_positions(chunk);
-        let width = model.heads().key_value_width();
-        let cached = cache.iter().filter(|(name, _)| name.starts_with("k.") || name.starts_with("v."));
-        let mut inputs: Vec<_> = cached
-            .map(|(name, numbers)| (name.clone(), Input::Numbers(numbers, vec![1, tokens, width])))
-            .collect();
-        inputs.push((io::X_T.to_owned(), Input::Numbers(x_t, vec![1, chunk, model.max_action_dim])));
-        inputs.push((io::TIME.to_owned(), Input::Numbers(&time, vec![1, chunk])));
-        inputs.push((io::MASK.to_owned(), Input::Numbers(&mask, vec![1, chunk, tokens + chunk])));
-        inputs.push((io::POSITIONS.to_owned(), Input::Ids(&positions, vec![1, chunk])));
-        Ok(run(session, &inputs)?.remove(io::VELOCITY).unwrap_or_default())
     }
 
     fn network(&self) -> SmolVla<'_> {

@@ -78,14 +78,15 @@ pub(super) fn overfitted(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = evidence
         .failing()
         .map(|dimension| {
-            let holds = gap(dimension) > OVERFITTED.threshold && evidence.train_report(dimension).r2 >= LEARNED_R2;
+            let holds =
+                gap(dimension) > OVERFITTED.threshold && evidence.train_report(dimension).r2 >= LEARNED_R2;
             let measure = format!(
                 "R² on the episodes trained on ({:.2}) less that on others ({:.2})",
                 evidence.train_report(dimension).r2,
                 evidence.report(dimension).r2
             );
             let remedy = || {
-                "Learned by heart. Record more and more varied episodes; until then averaged weights, augmentation and \
+                "Record more and more varied episodes; until then averaged weights, augmentation and \
                  fewer steps soften it."
                     .to_owned()
             };
