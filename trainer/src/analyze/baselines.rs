@@ -275,3 +275,54 @@ fn solve(matrix: &mut [f64], right: &mut [f64], size: usize, columns: usize) {
         eliminate(i, &|k| matrix[k * size + i], i + 1..size);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
+
+    /// Twenty episodes of ten rows. Three numbers of state, and a future of two steps of three dimensions: a line through
+    /// the state, a bend that only neighbours can follow, and chance.
+    fn world(seed: u64) -> Cloud {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut cloud = Cloud::default();
+        for episode_index in 0..20 {
+            for row in 0..10 {
+                let state: Vec<f64> = (0..3).map(|_| rng.random_range(-1.0..1.0)).collect();
+                let step = |k: f64, chance: f64| {
+                    let line = 2.0 * state[0] - state[1] + k;
+                    [line as f32, state[2].abs() as f32, chance as f32]
+                };
+                let future = [step(0.0, rng.random()), step(1.0, rng.random())].concat();
+                cloud.frames.push(FrameId { dataset: 0, episode_index: episode_index + 100 * seed, row });
+                cloud.features.push(state);
+                cloud.futures.push(future);
+                cloud.is_pad.push(vec![false, row == 9]);
+            }
+        }
+        cloud
+    }
+
+    #[test]
+    fn a_line_is_explained_by_the_linear_map_a_bend_by_neighbours_and_chance_by_nothing() {
+        let (support, query) = (world(1), world(2));
+        let linear = explained(&query, 3, &linear_futures(&support, &query));
+        let nearest = explained(&query, 3, &nearest_futures(&support, &query));
+        assert!(linear[0] > 0.9999, "{linear:?}");
+        assert!(linear[1] < 0.1 && nearest[1] > 0.6, "{linear:?} {nearest:?}");
+        assert!(linear[2] < 0.1 && nearest[2] < 0.1, "{linear:?} {nearest:?}");
+    }
+
+    #[test]
+    fn neighbours_are_never_of_the_same_episode() {
+        let cloud = world(1);
+        let scale = feature_scales(&cloud);
+        let near = nearest(&cloud, &scale, cloud.frames[15], &cloud.features[15], 12, true);
+        let mut episodes: Vec<u64> = near.iter().map(|place| cloud.frames[*place].episode_index).collect();
+        episodes.sort_unstable();
+        episodes.dedup();
+        assert_eq!(episodes.len(), 12);
+        assert!(!episodes.contains(&cloud.frames[15].episode_index));
+    }
+}
