@@ -144,6 +144,34 @@ pub struct Camera {
     pub features: Vec<String>,
 }
 
+/// Where the robot says who drives it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Remote {
+    /// ROS topic name, with its leading slash.
+    pub topic: String,
+    /// ROS type.
+    pub message: String,
+    /// Modes in which the remote control drives.
+    pub taken_over_modes: Vec<u8>,
+}
+
+/// What the robot says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// Who drives it.
+    pub remote: Option<Remote>,
+    /// Its battery.
+    pub battery: Option<Topic>,
+    /// What is wrong with it.
+    #[serde(default)]
+    pub faults: Vec<Topic>,
+    /// Codes in them that say that nothing is wrong.
+    #[serde(default)]
+    pub harmless_codes: Vec<u32>,
+}
+
 /// Where a run of numbers in a dataset's state vector comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -259,6 +287,8 @@ struct File {
     groups: Vec<Group>,
     hands: Vec<Hand>,
     cameras: Vec<Camera>,
+    #[serde(default)]
+    status: Status,
     state_tables: Vec<StateTable>,
     layouts: Vec<Layout>,
     links: Vec<Link>,
@@ -279,6 +309,8 @@ pub struct Embodiment {
     pub hands: Vec<Hand>,
     /// Cameras.
     pub cameras: Vec<Camera>,
+    /// What it says of itself.
+    pub status: Status,
     /// Known state vectors of datasets.
     pub state_tables: Vec<StateTable>,
     /// Known layouts of policies.
@@ -335,6 +367,7 @@ impl Embodiment {
             groups: file.groups,
             hands: file.hands,
             cameras: file.cameras,
+            status: file.status,
             state_tables: file.state_tables,
             layouts: file.layouts,
             capsules: file.capsules,

@@ -1,7 +1,9 @@
 //! Message definitions by type name, for writing the schema records of a log and for reading them back.
 
 use crate::Message;
-use crate::msg::{builtin_interfaces, geometry_msgs, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs};
+use crate::msg::{
+    builtin_interfaces, geometry_msgs, hdas_msg, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs,
+};
 
 /// A message type and its text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,11 @@ pub const ALL: &[Schema] = &[
     Schema::of::<geometry_msgs::PoseStamped>(),
     Schema::of::<geometry_msgs::Twist>(),
     Schema::of::<geometry_msgs::TwistStamped>(),
+    Schema::of::<hdas_msg::Bms>(),
+    Schema::of::<hdas_msg::ControllerSignal>(),
+    Schema::of::<hdas_msg::ControllerSignalStamped>(),
+    Schema::of::<hdas_msg::FeedbackStatusDetail>(),
+    Schema::of::<hdas_msg::FeedbackStatus>(),
     Schema::of::<sinew_msgs::ActionChunk>(),
 ];
 

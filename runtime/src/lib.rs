@@ -38,6 +38,7 @@ pub mod schedule;
 pub mod setpoint;
 pub mod slot;
 pub mod state;
+pub mod status;
 pub mod stop;
 pub mod sync;
 pub mod telemetry;

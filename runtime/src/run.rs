@@ -14,6 +14,7 @@ use crate::presence::PresenceWatch;
 use crate::publish::Publisher;
 use crate::schedule::{DropReason, Ending, Outcome};
 use crate::slot::{Latest, Slot};
+use crate::status::{StatusLink, StatusTopic};
 use crate::stop::Stop;
 use crate::telemetry::{Event, EventKind, Ready, StreamReport, Summary, Telemetry};
 use crate::thread::Thread;
@@ -48,7 +49,9 @@ pub fn run(
     if let Some(text) = &instruction {
         policy.set_instruction(text)?;
     }
-    let (telemetry, events) = Telemetry::new(Ingest::stream_names(&plan));
+    let status_topics = motion.iter().flat_map(|motion| &motion.status);
+    let status_streams = status_topics.map(StatusTopic::stream);
+    let (telemetry, events) = Telemetry::new(Ingest::stream_names(&plan).chain(status_streams));
     let telemetry = Arc::new(telemetry);
     let session = net::open(&config.zenoh)?;
     let limits = config.sync.limits();
@@ -134,6 +137,7 @@ impl Mover {
         let control = Control {
             drive,
             safety: motion.safety.clone(),
+            status: StatusLink::open(session, &config.zenoh.namespace, &motion.status, telemetry)?,
             operator: OperatorLink::open(session, &config.zenoh.namespace, stop)?,
             camera_count: motion.camera_count,
             chunk_at: None,

@@ -7,7 +7,7 @@ use sinew_runtime::clock::Moment;
 use sinew_runtime::config::Config;
 use sinew_runtime::drive::{Drive, SlowMoves, View};
 use sinew_runtime::motion::{Joints, Measured, Setpoint};
-use sinew_runtime::safety::{Inputs, Operator, RobotStatus, Safety, State};
+use sinew_runtime::safety::{InputKind, Inputs, Operator, OtherInput, RobotStatus, Safety, State};
 use sinew_runtime::schedule::{Merge, Pace, RobotChunk, Schedule, ScheduleOptions};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -105,7 +105,8 @@ fn keeping_within_limits_takes_no_memory() {
     let robot = Embodiment::built_in("r1pro").unwrap();
     let joints = Joints::new(&robot, |_| true);
     let config = Config::built_in().unwrap().safety;
-    let mut safety = Safety::new(&robot, &joints, &config, vec!["camera.head".to_owned()]).unwrap();
+    let camera = OtherInput { name: "camera.head".to_owned(), kind: InputKind::Camera };
+    let mut safety = Safety::new(&robot, &joints, &config, vec![camera]).unwrap();
     let (mut setpoint, mut measured) = (Setpoint::zeros(&joints), Measured::nothing(&joints));
     let mut position = vec![0.0; joints.count()];
     let spans: Vec<_> = joints.groups().iter().map(|group| (group.kind, group.span.clone())).collect();

@@ -2,6 +2,7 @@
 
 pub mod builtin_interfaces;
 pub mod geometry_msgs;
+pub mod hdas_msg;
 pub mod sensor_msgs;
 pub mod sinew_msgs;
 pub mod std_msgs;

@@ -7,7 +7,7 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use sinew_proto::cdr::Cdr;
 use sinew_proto::msg::{
-    builtin_interfaces, geometry_msgs, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs,
+    builtin_interfaces, geometry_msgs, hdas_msg, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs,
 };
 use sinew_proto::{Error, Message};
 use std::borrow::Cow;
@@ -104,6 +104,11 @@ kinds! {
     geometry_msgs::PoseStamped { header, pose }
     geometry_msgs::Twist { linear, angular }
     geometry_msgs::TwistStamped { header, twist }
+    hdas_msg::Bms { header, voltage, current, capital }
+    hdas_msg::ControllerSignal { left_x_axis, left_y_axis, right_x_axis, right_y_axis, mode }
+    hdas_msg::ControllerSignalStamped { header, data }
+    hdas_msg::FeedbackStatusDetail { name, error_code, error_description }
+    hdas_msg::FeedbackStatus { header, name_id, errors }
     sinew_msgs::ActionChunk {
         header, sequence, bundle_id, instruction, published_at, step_count, dimension_count, names, units,
         step_times, values

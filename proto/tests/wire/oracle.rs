@@ -75,7 +75,7 @@ fn definitions_stand_alone_and_have_the_type_hash_ros_2_knows() {
             1 + contained,
             "{name} repeats a definition"
         );
-        if name == "sinew_msgs/msg/ActionChunk" {
+        if name.starts_with("sinew_msgs/") || name.starts_with("hdas_msg/") {
             assert_eq!(answer["known_hash"], Value::Null);
         } else {
             assert_eq!(answer["hash"], answer["known_hash"], "{name}");

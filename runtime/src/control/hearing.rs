@@ -3,33 +3,41 @@
 use crate::clock::{self, Moment};
 use crate::ingest::Inbox;
 use crate::motion::{Joints, Measured};
+use crate::status::StatusBoard;
 use sinew_proto::Stamp;
 
-/// What the control tick knows of joints and cameras.
+/// What the control tick knows of joints, and when it last heard of cameras and status.
 #[derive(Clone, Debug)]
 pub struct Hearing {
     joints: Joints,
     measured: Measured,
     /// Stamps of the newest feedback taken in, by group.
     seen: Box<[Option<Stamp>]>,
-    cameras: Box<[Option<Moment>]>,
+    /// Cameras, then status topics.
+    others: Box<[Option<Moment>]>,
+    camera_count: usize,
 }
 
 impl Hearing {
-    /// Nothing yet, of a robot and so many cameras.
+    /// Nothing yet, of a robot, so many cameras and so many status topics.
     #[must_use]
-    pub fn new(joints: &Joints, camera_count: usize) -> Self {
+    pub fn new(joints: &Joints, camera_count: usize, topic_count: usize) -> Self {
         Self {
             measured: Measured::nothing(joints),
             seen: vec![None; joints.groups().len()].into(),
-            cameras: vec![None; camera_count].into(),
+            others: vec![None; camera_count + topic_count].into(),
+            camera_count,
             joints: joints.clone(),
         }
     }
 
     /// Takes in what arrived since the last tick.
-    pub fn listen(&mut self, inbox: &Inbox) {
-        let Self { joints, measured, seen, cameras } = self;
+    pub fn listen(&mut self, inbox: &Inbox, status: &StatusBoard) {
+        let Self { joints, measured, seen, others, camera_count } = self;
+        let (cameras, topics) = others.split_at_mut(*camera_count);
+        for (topic, heard_at) in topics.iter_mut().zip(status.heard_at()) {
+            *topic = heard_at;
+        }
         inbox.with_streams(|streams| {
             for (group, (history, span)) in streams.groups.iter().zip(joints.groups()).enumerate() {
                 let Some(sample) = history.newest() else { continue };
@@ -58,9 +66,9 @@ impl Hearing {
         &self.measured
     }
 
-    /// When each camera's newest frame arrived.
+    /// When the newest of each camera and of each status topic arrived.
     #[must_use]
-    pub fn cameras(&self) -> &[Option<Moment>] {
-        &self.cameras
+    pub fn others(&self) -> &[Option<Moment>] {
+        &self.others
     }
 }

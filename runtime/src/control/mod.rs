@@ -15,10 +15,11 @@ use crate::motion::{Joints, Setpoint};
 use crate::operator::OperatorLink;
 use crate::presence::{Listeners, Presence, PresenceWatch};
 use crate::publish;
-use crate::safety::{Inputs, Reason, RobotStatus, Safety, State};
+use crate::safety::{Inputs, Reason, Safety, State};
 use crate::schedule::{Brief, RampRefusal, RobotChunk};
 use crate::setpoint::{SetpointOutput, stamp};
 use crate::slot::{Latest, Slot};
+use crate::status::StatusLink;
 use crate::stop::Stop;
 use crate::telemetry::{EventKind, MergeReport, SeamReport, Telemetry};
 use sinew_proto::Stamp;
@@ -109,6 +110,8 @@ pub struct Control {
     pub safety: Safety,
     /// What the operator says.
     pub operator: OperatorLink,
+    /// What the robot says of itself.
+    pub status: StatusLink,
     /// The robot's joints.
     pub joints: Joints,
     /// Set-points onto the network.
@@ -141,7 +144,7 @@ impl Control {
     pub fn run(mut self) -> Result<(), Error> {
         let mut setpoint = Setpoint::zeros(&self.joints);
         let mut commanded = vec![f64::NAN; self.joints.count()];
-        let mut hearing = Hearing::new(&self.joints, self.camera_count);
+        let mut hearing = Hearing::new(&self.joints, self.camera_count, self.status.topic_count());
         let mut seam = SeamReport::new(&self.joints);
         let mut presence_changes = 0;
         let mut said = None;
@@ -154,7 +157,7 @@ impl Control {
                 self.telemetry.emit(EventKind::Listeners { outputs });
             }
             self.take_chunk(now, &mut seam);
-            hearing.listen(&self.inbox);
+            hearing.listen(&self.inbox, self.status.board());
             let view = View {
                 measured: hearing.measured().position(),
                 commanded: &commanded,
@@ -166,10 +169,10 @@ impl Control {
             let inputs = Inputs {
                 measured: hearing.measured(),
                 wall: clock::now(),
-                others: hearing.cameras(),
+                others: hearing.others(),
                 inference_at: self.inference_at(now),
                 operator: self.operator.panel().take(),
-                robot: RobotStatus::default(),
+                robot: self.status.board().status(),
             };
             let outcome = self.safety.tick(now, &inputs, has_setpoint.then_some(&setpoint));
             let found = (outcome.state, outcome.reason);

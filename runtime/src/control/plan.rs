@@ -5,10 +5,11 @@ use crate::config::{Config, EndPosture, StartPosture};
 use crate::drive::{Drive, SlowMoves};
 use crate::error::Error;
 use crate::motion::Joints;
-use crate::plan::Plan;
-use crate::safety::Safety;
+use crate::plan::{CameraInput, Plan};
+use crate::safety::{InputKind, OtherInput, Safety};
 use crate::schedule::{Conditioner, Continuation, Schedule, ScheduleOptions, schedule_options};
 use crate::setpoint::{SetpointOutput, operating, setpoint_outputs};
+use crate::status::StatusTopic;
 use sinew_models::contract::Manifest;
 use sinew_models::embodiment::{Embodiment, GroupKind};
 use sinew_models::unit::Unit;
@@ -22,6 +23,8 @@ pub struct MotionPlan {
     pub outputs: Vec<SetpointOutput>,
     /// What keeps them within limits.
     pub safety: Safety,
+    /// What the robot says of itself.
+    pub status: Vec<StatusTopic>,
     /// How many cameras there are.
     pub camera_count: usize,
     /// Whether the policy takes over in its training's start posture, rather than where the robot stands.
@@ -47,9 +50,15 @@ impl MotionPlan {
         let joints = Joints::new(&plan.embodiment, |group| plan.commands.commands_group(group));
         let (moves, moves_to_start) =
             slow_moves(manifest, &plan.embodiment, &plan.commands, &joints, config)?;
-        let cameras = plan.cameras.iter().map(|camera| format!("camera.{}", camera.spec.name));
+        let status = StatusTopic::of(&plan.embodiment)?;
+        let camera = |camera: &CameraInput| OtherInput {
+            name: format!("camera.{}", camera.spec.name),
+            kind: InputKind::Camera,
+        };
+        let others = plan.cameras.iter().map(camera).chain(status.iter().map(StatusTopic::input)).collect();
         Ok(Some(Self {
-            safety: Safety::new(&plan.embodiment, &joints, &config.safety, cameras.collect())?,
+            safety: Safety::new(&plan.embodiment, &joints, &config.safety, others)?,
+            status,
             outputs: setpoint_outputs(&plan.embodiment, &joints)?,
             camera_count: plan.cameras.len(),
             joints,

@@ -88,6 +88,24 @@ pub struct RobotStatus {
     pub battery_percent: Option<f64>,
 }
 
+/// What an input besides feedback is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// A camera. Without it nothing moves.
+    Camera,
+    /// The robot's status. It may never come, as not every robot says everything; once it came it has to go on.
+    Status,
+}
+
+/// An input besides feedback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherInput {
+    /// What it is called.
+    pub name: String,
+    /// What it is.
+    pub kind: InputKind,
+}
+
 /// Everything that was heard until a tick.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -136,8 +154,7 @@ pub struct Safety {
     limits: Box<[JointLimits]>,
     room: Room,
     watchdog: Watchdog,
-    /// Names of the other inputs and of the hands.
-    inputs: Vec<String>,
+    /// Names of the hands.
     hands: Vec<String>,
     recovery_ns: i64,
 
@@ -160,7 +177,7 @@ pub struct Safety {
 }
 
 impl Safety {
-    /// Waiting for a robot. `others` are the names of the inputs besides feedback.
+    /// Waiting for a robot. `others` are the inputs besides feedback.
     ///
     /// # Errors
     /// If a commanded group has no limits or no feedback, or the configuration asks for wider limits than the robot
@@ -169,7 +186,7 @@ impl Safety {
         embodiment: &Embodiment,
         joints: &Joints,
         config: &SafetyConfig,
-        others: Vec<String>,
+        others: Vec<OtherInput>,
     ) -> Result<Self, Error> {
         config.validate()?;
         let room = Room::new(embodiment, joints, config)?;
@@ -185,8 +202,7 @@ impl Safety {
         Ok(Self {
             limits: limits::limits(embodiment, joints, config)?,
             room,
-            watchdog: Watchdog::new(joints, positions, config),
-            inputs: others,
+            watchdog: Watchdog::new(joints, positions, others, config),
             hands: embodiment.hands.iter().map(|hand| hand.name.clone()).collect(),
             recovery_ns: options::ns(config.recovery_ms),
             state: State::Waiting,

@@ -39,8 +39,10 @@ pub struct SafetyConfig {
     pub workspace_inset_m: f64,
     /// Oldest that joint feedback may be.
     pub max_feedback_age_ms: f64,
-    /// Oldest that any other input (cameras, the robot's status) may be.
-    pub max_input_age_ms: f64,
+    /// Oldest that a camera's newest frame may be.
+    pub max_camera_age_ms: f64,
+    /// Oldest that what the robot says of itself may be.
+    pub max_status_age_ms: f64,
     /// Longest time without a new chunk while a policy drives.
     pub max_inference_age_ms: f64,
     /// Longest time between two ticks.
@@ -69,7 +71,8 @@ impl SafetyConfig {
             ("extra_clearance_m", self.extra_clearance_m, 0.0, 0.5),
             ("workspace_inset_m", self.workspace_inset_m, 0.0, 0.5),
             ("max_feedback_age_ms", self.max_feedback_age_ms, 1.0, 500.0),
-            ("max_input_age_ms", self.max_input_age_ms, 1.0, 5000.0),
+            ("max_camera_age_ms", self.max_camera_age_ms, 1.0, 5000.0),
+            ("max_status_age_ms", self.max_status_age_ms, 1.0, 10_000.0),
             ("max_inference_age_ms", self.max_inference_age_ms, 1.0, 10_000.0),
             ("max_tick_gap_ms", self.max_tick_gap_ms, 1.0, 100.0),
             ("max_operator_age_ms", self.max_operator_age_ms, 1.0, 3000.0),

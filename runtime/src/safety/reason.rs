@@ -141,8 +141,10 @@ impl Safety {
             Reason::BadFeedback { joint: index } => {
                 format!("the feedback of `{}` is no number", joint(index))
             }
-            Reason::NoInput { input } => format!("nothing from `{}` yet", self.inputs[input]),
-            Reason::StaleInput { input } => format!("the newest from `{}` is too old", self.inputs[input]),
+            Reason::NoInput { input } => format!("nothing from `{}` yet", self.watchdog.input_name(input)),
+            Reason::StaleInput { input } => {
+                format!("the newest from `{}` is too old", self.watchdog.input_name(input))
+            }
             Reason::DeadMan => "no sign of life from the operator".to_owned(),
             Reason::ClockStep => "this computer's clock was stepped".to_owned(),
             Reason::LateTick => "the control tick came too late".to_owned(),

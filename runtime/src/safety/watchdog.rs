@@ -1,8 +1,8 @@
 //! What has to be heard, how often, and what keeps the robot from moving when it is not.
 
-use super::JointLimits;
 use super::options::{SafetyConfig, ns};
-use super::{Inputs, Reason};
+use super::{InputKind, Inputs, Reason};
+use super::{JointLimits, OtherInput};
 use crate::clock::Moment;
 use crate::motion::{Arrival, Joints, Measured};
 use sinew_proto::Stamp;
@@ -23,7 +23,9 @@ pub(super) struct Watchdog {
     /// Joints whose positions are needed.
     positions: Vec<usize>,
     max_feedback_age_ns: i64,
-    max_input_age_ns: i64,
+    others: Vec<OtherInput>,
+    max_camera_age_ns: i64,
+    max_status_age_ns: i64,
     max_inference_age_ns: i64,
     max_tick_gap_ns: i64,
     /// None if no sign of life is asked for.
@@ -37,13 +39,20 @@ pub(super) struct Watchdog {
 
 impl Watchdog {
     /// Watches the feedback of these groups, which is needed for these joints' positions.
-    pub(super) fn new(joints: &Joints, positions: Vec<usize>, config: &SafetyConfig) -> Self {
+    pub(super) fn new(
+        joints: &Joints,
+        positions: Vec<usize>,
+        others: Vec<OtherInput>,
+        config: &SafetyConfig,
+    ) -> Self {
         let is_needed = |group: &usize| positions.iter().any(|joint| joints.axes()[*joint].group == *group);
         Self {
             groups: (0..joints.groups().len()).filter(is_needed).collect(),
             positions,
             max_feedback_age_ns: ns(config.max_feedback_age_ms),
-            max_input_age_ns: ns(config.max_input_age_ms),
+            others,
+            max_camera_age_ns: ns(config.max_camera_age_ms),
+            max_status_age_ns: ns(config.max_status_age_ms),
             max_inference_age_ns: ns(config.max_inference_age_ms),
             max_tick_gap_ns: ns(config.max_tick_gap_ms),
             max_operator_age_ns: config.dead_man.then(|| ns(config.max_operator_age_ms)),
@@ -129,13 +138,24 @@ impl Watchdog {
     }
 
     fn others(&self, now: Moment, inputs: &Inputs<'_>) -> Option<Reason> {
-        inputs.others.iter().enumerate().find_map(|(input, received_at)| match received_at {
-            None => Some(Reason::NoInput { input }),
-            Some(at) if is_off(now.ns_since(*at), self.max_input_age_ns) => {
-                Some(Reason::StaleInput { input })
+        let heard = self.others.iter().zip(inputs.others).enumerate();
+        heard.into_iter().find_map(|(input, (described, received_at))| {
+            let max_age_ns = match described.kind {
+                InputKind::Camera => self.max_camera_age_ns,
+                InputKind::Status => self.max_status_age_ns,
+            };
+            match received_at {
+                None if described.kind == InputKind::Status => None,
+                None => Some(Reason::NoInput { input }),
+                Some(at) if is_off(now.ns_since(*at), max_age_ns) => Some(Reason::StaleInput { input }),
+                Some(_) => None,
             }
-            Some(_) => None,
         })
+    }
+
+    /// What an input is called.
+    pub(super) fn input_name(&self, input: usize) -> &str {
+        &self.others[input].name
     }
 
     fn operator(&self, now: Moment, inputs: &Inputs<'_>) -> Option<Reason> {

@@ -46,16 +46,24 @@ TYPES = [
     "geometry_msgs/msg/PoseStamped",
     "geometry_msgs/msg/Twist",
     "geometry_msgs/msg/TwistStamped",
+    "hdas_msg/msg/Bms",
+    "hdas_msg/msg/ControllerSignal",
+    "hdas_msg/msg/ControllerSignalStamped",
+    "hdas_msg/msg/FeedbackStatusDetail",
+    "hdas_msg/msg/FeedbackStatus",
     "sinew_msgs/msg/ActionChunk",
 ]
-ACTION_CHUNK = Path(__file__).parents[3] / "proto/msg/sinew_msgs/msg/ActionChunk.msg"
+DEFINITIONS = Path(__file__).parents[3] / "proto/msg"
 SPECIAL_FLOATS = [0.0, -0.0, 1.0, -1e-45, 5e-324, 3e38, float("inf"), float("-inf"), float("nan")]
 LETTERS = string.printable + "äß→関節🤖\0"
 
 
-def store_with_our_message() -> Typestore:
+def store_with_our_messages() -> Typestore:
+    """Our own message and the robot's, which rosbags does not ship."""
     store = get_typestore(Stores.ROS2_HUMBLE)
-    store.register(get_types_from_msg(ACTION_CHUNK.read_text(), "sinew_msgs/msg/ActionChunk"))
+    for name in TYPES:
+        if name not in store.types:
+            store.register(get_types_from_msg((DEFINITIONS / f"{name}.msg").read_text(), name))
     return store
 
 
@@ -156,9 +164,9 @@ def is_key(text: str) -> bool:
 def main(command: str, *arguments: str) -> None:
     match command:
         case "random":
-            results = random_corpus(store_with_our_message(), int(arguments[0]), int(arguments[1]))
+            results = random_corpus(store_with_our_messages(), int(arguments[0]), int(arguments[1]))
         case "decode":
-            store = store_with_our_message()
+            store = store_with_our_messages()
             results = (decode(store, json.loads(line)) for line in sys.stdin)
         case "schemas":
             stock = get_typestore(Stores.ROS2_HUMBLE)

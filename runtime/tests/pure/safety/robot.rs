@@ -6,7 +6,7 @@ use sinew_proto::Stamp;
 use sinew_runtime::clock::Moment;
 use sinew_runtime::config::Config;
 use sinew_runtime::motion::{Joints, Measured, Setpoint};
-use sinew_runtime::safety::{Inputs, Operator, RobotStatus, Safety, SafetyConfig};
+use sinew_runtime::safety::{InputKind, Inputs, Operator, OtherInput, RobotStatus, Safety, SafetyConfig};
 
 const NS_PER_S: f64 = 1e9;
 
@@ -65,7 +65,8 @@ impl Rig {
     }
 
     pub(crate) fn safety(&self, robot: &Embodiment, config: &SafetyConfig) -> Safety {
-        Safety::new(robot, &self.joints, config, vec!["camera.head".to_owned()]).unwrap()
+        let camera = OtherInput { name: "camera.head".to_owned(), kind: InputKind::Camera };
+        Safety::new(robot, &self.joints, config, vec![camera]).unwrap()
     }
 
     pub(crate) fn inputs(&self) -> Inputs<'_> {
