@@ -214,6 +214,18 @@ const FAULTS: [(&str, State, usize, Spoil); 17] = [
 ];
 
 #[test]
+fn the_documented_faults_are_those_that_are_tested() {
+    let page = include_str!("../../../../docs/safety.md");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| fault")).skip(2);
+    let rows: Vec<String> =
+        rows.take_while(|line| line.starts_with('|')).map(|line| line.replace('`', "")).collect();
+    assert_eq!(rows.len(), FAULTS.len());
+    for (row, (kind, state, ticks, _)) in rows.iter().zip(FAULTS) {
+        assert!(row.ends_with(&format!("| {kind} | {} | {ticks} |", state.name())), "{row}");
+    }
+}
+
+#[test]
 fn each_fault_makes_the_robot_hold_in_its_time() {
     for (kind, state, most_ticks, spoil) in FAULTS {
         let mut driven = Driven::new(&config(true));
