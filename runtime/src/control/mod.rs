@@ -89,15 +89,16 @@ impl SetpointPublisher {
         Ok(listening)
     }
 
-    /// Publishes a set-point.
+    /// Publishes a set-point: every message of it, whatever becomes of the others.
     ///
     /// # Errors
-    /// If zenoh refuses a message; those before it are out.
+    /// If zenoh refuses a message.
     pub fn publish(&self, setpoint: &[f64], now: Stamp) -> Result<(), Error> {
         let stamp = stamp(now)?;
-        self.outputs
-            .iter()
-            .try_for_each(|(output, publisher)| publish::put(publisher, output.encode(setpoint, stamp)))
+        let put = |(output, publisher): &(SetpointOutput, Publisher<'static>)| {
+            publish::put(publisher, output.encode(setpoint, stamp))
+        };
+        self.outputs.iter().map(put).fold(Ok(()), Result::and)
     }
 }
 
@@ -137,7 +138,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// Publishes set-points until the stop, and until the robot is back where it is to be.
+    /// Publishes set-points until the stop, and until the robot is back where it is to be. What goes wrong ends it
+    /// too, but not before the robot stands.
     ///
     /// # Errors
     /// If a slow move is refused, or the network fails.
@@ -148,13 +150,16 @@ impl Control {
         let mut seam = SeamReport::new(&self.joints);
         let mut presence_changes = 0;
         let mut said = None;
+        let mut failure: Option<Error> = None;
         let mut due = clock::moment();
         loop {
             let now = clock::moment();
             let publisher = &mut self.publisher;
-            let change = self.presence.look(&mut presence_changes, |presence| publisher.adapt(presence));
-            if let Some(outputs) = change.transpose()? {
-                self.telemetry.emit(EventKind::Listeners { outputs });
+            match self.presence.look(&mut presence_changes, |presence| publisher.adapt(presence)).transpose()
+            {
+                Ok(Some(outputs)) => self.telemetry.emit(EventKind::Listeners { outputs }),
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
             }
             self.take_chunk(now, &mut seam);
             hearing.listen(&self.inbox, self.status.board());
@@ -164,24 +169,37 @@ impl Control {
                 may_move: self.safety.would_follow(now),
                 is_ending: self.stop.is_requested(),
             };
-            let has_setpoint =
-                self.drive.tick(now, view, &mut setpoint.values).map_err(|r| self.refusal(r))?;
+            let has_setpoint = match self.drive.tick(now, view, &mut setpoint.values) {
+                Ok(has_setpoint) => has_setpoint,
+                Err(refusal) => {
+                    failure = failure.or_else(|| Some(self.refusal(refusal)));
+                    false
+                }
+            };
+            let mut operator = self.operator.panel().take();
+            operator.stop |= failure.is_some();
             let inputs = Inputs {
                 measured: hearing.measured(),
                 wall: clock::now(),
                 others: hearing.others(),
                 inference_at: self.inference_at(now),
-                operator: self.operator.panel().take(),
+                operator,
                 robot: self.status.board().status(),
             };
             let outcome = self.safety.tick(now, &inputs, has_setpoint.then_some(&setpoint));
             let found = (outcome.state, outcome.reason);
             match outcome.command {
                 Some(command) => {
-                    self.publisher.publish(&command.values, inputs.wall)?;
+                    let published = self.publisher.publish(&command.values, inputs.wall);
+                    failure = failure.or(published.err());
                     commanded.copy_from_slice(&command.values);
                 }
-                None => commanded.fill(f64::NAN),
+                None => {
+                    if let Some(failure) = failure {
+                        return Err(failure);
+                    }
+                    commanded.fill(f64::NAN);
+                }
             }
             if said.replace(found) != Some(found) {
                 self.say(found);
@@ -192,7 +210,7 @@ impl Control {
             }
             if self.drive.is_done() && self.safety.stands() {
                 self.telemetry.limit_hits(self.joints.axes(), self.safety.hits());
-                return Ok(());
+                return failure.map_or(Ok(()), Err);
             }
             due = next_due(due, self.period_ns, clock::moment());
             let wait = due.ns_since(clock::moment());
