@@ -6,6 +6,7 @@
 )]
 
 pub mod golden;
+pub mod planted;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,105 @@
+//! What is done to episodes, or to a policy's folder, to plant a fault.
+
+use crate::planted::stirring::{Episode, Posture, WRIST_ROLL};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use sinew_trainer::checkpoint::tensors::{self, Entry};
+use sinew_trainer::data::{Corpus, DataOptions, Statistics};
+use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// How far a joint that hardly moves stands elsewhere in the validation episodes, in rad.
+const MOUNTING_ERROR_RAD: f64 = 0.02;
+
+/// Standard deviation of what an encoder says that is not connected, in rad.
+const LOOSE_ENCODER_RAD: f64 = 0.05;
+
+fn stream(number: usize) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(77);
+    rng.set_stream(number as u64);
+    rng
+}
+
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    rng.sample(StandardNormal)
+}
+
+/// The wrist is locked: it moves by a micrometre's noise, around a place that is another one in some episodes.
+pub fn lock_wrist(episodes: &mut [Episode], mounted_elsewhere: &[usize]) {
+    for (number, episode) in episodes.iter_mut().enumerate() {
+        let mut rng = stream(number);
+        let place = 0.3 + if mounted_elsewhere.contains(&number) { MOUNTING_ERROR_RAD } else { 0.0 };
+        for row in episode.state.iter_mut().chain(&mut episode.action) {
+            row[WRIST_ROLL] = (place + 1e-6 * normal(&mut rng)) as f32;
+        }
+    }
+}
+
+/// The wrist is recorded in hundredths of a radian.
+pub fn scale_wrist(episodes: &mut [Episode]) {
+    for row in episodes.iter_mut().flat_map(|episode| episode.state.iter_mut().chain(&mut episode.action)) {
+        row[WRIST_ROLL] *= 100.0;
+    }
+}
+
+/// Two columns of the action change places.
+pub fn swap_actions(episodes: &mut [Episode], left: usize, right: usize) {
+    episodes.iter_mut().flat_map(|episode| &mut episode.action).for_each(|row| row.swap(left, right));
+}
+
+/// The wrist is turned by somebody else, in a rhythm that is different in every episode; its encoder is loose.
+pub fn hide_wrist(episodes: &mut [Episode]) {
+    for (number, episode) in episodes.iter_mut().enumerate() {
+        let mut rng = stream(number);
+        let (period_rows, phase) = (rng.random_range(25.0..70.0), rng.random_range(0.0..TAU));
+        loosen_encoder(&mut episode.state, &mut rng);
+        for (row, action) in episode.action.iter_mut().enumerate() {
+            action[WRIST_ROLL] = (0.7 * (phase + TAU * row as f64 / period_rows).sin()) as f32;
+        }
+    }
+}
+
+/// The wrist is turned to one side or to the other for a whole episode, which no encoder shows. Both sides are as
+/// frequent among `validation` as among the other episodes.
+pub fn toss_wrist(episodes: &mut [Episode], validation: &[usize]) {
+    let mut tossed = [0_usize; 2];
+    for (number, episode) in episodes.iter_mut().enumerate() {
+        let mut rng = stream(number);
+        let count = &mut tossed[usize::from(validation.contains(&number))];
+        *count += 1;
+        let side = if count.is_multiple_of(2) { 0.6 } else { -0.6 };
+        loosen_encoder(&mut episode.state, &mut rng);
+        for action in &mut episode.action {
+            action[WRIST_ROLL] = (side + 0.02 * normal(&mut rng)) as f32;
+        }
+    }
+}
+
+fn loosen_encoder(state: &mut [Posture], rng: &mut ChaCha8Rng) {
+    state.iter_mut().for_each(|row| row[WRIST_ROLL] = (LOOSE_ENCODER_RAD * normal(rng)) as f32);
+}
+
+/// An arm of another make that does the same: its encoders have other zeros and other gears.
+pub fn change_make(episodes: &mut [Episode]) {
+    for row in episodes.iter_mut().flat_map(|episode| episode.state.iter_mut().chain(&mut episode.action)) {
+        row.iter_mut().enumerate().for_each(|(joint, position)| {
+            *position = *position * (1.4 + 0.2 * joint as f32) + if joint % 2 == 0 { 0.8 } else { -0.5 };
+        });
+    }
+}
+
+/// Gives a policy the statistics of another dataset.
+pub fn take_statistics_of(policy: &Path, dataset: &Path) {
+    let corpus = Corpus::open(&DataOptions::of(dataset.to_str().unwrap()), 1).unwrap();
+    let statistics = Statistics::of(&corpus).unwrap().tensors();
+    let entries: BTreeMap<String, Entry<'_>> = statistics
+        .iter()
+        .map(|(name, values)| (name.clone(), Entry::numbers(values, &[values.len()])))
+        .collect();
+    let is_statistics = |path: &PathBuf| path.to_string_lossy().ends_with("normalizer_processor.safetensors");
+    let files = fs::read_dir(policy).unwrap().map(|file| file.unwrap().path()).filter(is_statistics);
+    assert_eq!(files.map(|path| tensors::write(&path, &entries).unwrap()).count(), 2);
+}
