@@ -35,7 +35,13 @@ pub fn overlay(
             .filter(|verdict| verdict.cause == Some(*cause))
             .map(|verdict| evidence.action_names[verdict.dimension].as_str())
             .collect();
-        text.push_str(&keys(evidence, *cause, &named, trained_steps));
+        // How long the training should be cannot be told from one that learned from wrong numbers.
+        let is_early = *cause == Check::Undertrained && causes.iter().any(|other| *other <= Check::LossShare);
+        if is_early {
+            text.push_str("# First train as long as before with the rest of this file, and analyse again.\n");
+        } else {
+            text.push_str(&keys(evidence, *cause, &named, trained_steps));
+        }
         text.push('\n');
     }
     text
