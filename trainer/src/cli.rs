@@ -1,6 +1,7 @@
 //! The command line of `sinew-trainer`, a subcommand a module.
 
 mod analyze;
+mod compare;
 mod export;
 mod init;
 mod inspect;
@@ -28,6 +29,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Compute a dataset's statistics, and compare them with its own.
     Stats(stats::Stats),
+    /// Set two analyses side by side: what recovered, what got worse, how sure that is.
+    Compare(compare::Compare),
     /// Fine-tune a policy on episodes.
     Train(train::Train),
     /// Say which dimensions a policy did not learn, and why; or what a dataset is like.
@@ -47,6 +50,7 @@ impl Cli {
         match &self.command {
             Command::Inspect(inspect) => inspect.run(),
             Command::Stats(stats) => stats.run(),
+            Command::Compare(compare) => compare.run(),
             Command::Train(train) => train.run(&arguments.join(" ")),
             Command::Analyze(analyze) => analyze.run(),
             Command::Init(init) => init.run(),

@@ -103,6 +103,14 @@ pub enum Error {
         /// What is wrong, and what to do.
         message: String,
     },
+    /// A plot cannot be drawn.
+    #[error("cannot draw the plot {name}: {message}")]
+    Plot {
+        /// Its file's name.
+        name: &'static str,
+        /// What is wrong.
+        message: String,
+    },
     /// Something is where the result should go.
     #[error("{} exists: remove it or choose another place", path.display())]
     Exists {

@@ -49,6 +49,8 @@ pub struct Subject {
     pub seed: u64,
     /// Steps of a chunk.
     pub chunk_size: usize,
+    /// Rows a second, as recorded.
+    pub fps: f64,
     /// Steps of a chunk a second.
     pub rate_hz: f64,
     /// sinew-trainer's version.

@@ -59,3 +59,11 @@ impl PredictionSet {
         self.frames.is_empty()
     }
 }
+
+impl Predictions {
+    /// The side to judge by: validation where there is one.
+    #[must_use]
+    pub fn judged(&self) -> &PredictionSet {
+        if self.validation.is_empty() { &self.train } else { &self.validation }
+    }
+}

@@ -13,6 +13,7 @@ use crate::analyze::measures::{self, Moments, Scale};
 use crate::analyze::policy::Policy;
 use crate::analyze::predict::{self, Extent};
 use crate::analyze::predictions::Predictions;
+use crate::analyze::report;
 use crate::analyze::subject::{self, PolicyPlace};
 use crate::analyze::{diagnosis, gradients, modes};
 use crate::checkpoint::policy_folder::write_json;
@@ -43,7 +44,7 @@ pub struct Request {
     pub extent: Extent,
 }
 
-/// Analyses, and writes `data/`. Absent if it was stopped before the end.
+/// Analyses, and writes the report, its plots, the remedy and `data/`. Absent if it was stopped before the end.
 ///
 /// # Errors
 /// If the policy or the dataset cannot be read, they do not fit, or the folder cannot be written.
@@ -73,6 +74,7 @@ pub fn analyze(
     }
     let remedy = request.output.join("remedy.toml");
     fs::write(&remedy, &analysis.diagnosis.remedy_toml).map_err(Error::io(&remedy))?;
+    report::write(&request.output, &analysis, predictions.as_ref())?;
     write_json(&path, &json!(analysis), b"  ")?;
     Ok(Some((analysis, predictions)))
 }
@@ -280,6 +282,7 @@ fn assemble(
             chunk_size: policy.as_ref().map_or(1, |policy| {
                 policy.train.dimensions.first().map_or(1, |dimension| dimension.error_by_step.len())
             }),
+            fps: corpus.fps(),
             rate_hz: corpus.action_rate_hz(),
             sinew_version: env!("CARGO_PKG_VERSION").to_owned(),
         },
