@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::motion::Joints;
-use sinew_models::embodiment::{Embodiment, Group};
+use crate::safety::JointLimits;
+use sinew_models::embodiment::Embodiment;
 use sinew_proto::msg::builtin_interfaces::Time;
 use sinew_proto::msg::geometry_msgs::{Twist, TwistStamped, Vector3};
 use sinew_proto::msg::sensor_msgs::JointState;
@@ -140,16 +141,26 @@ impl SetpointOutput {
 }
 
 /// The messages of every set-point: one a commanded group, and the acceleration limits that some receivers want with it.
+/// Receivers are told the limits that are in force here.
+///
+/// # Shapes
+/// `limits` has one entry a joint.
 ///
 /// # Errors
-/// If a group is commanded with a message that this program does not know, or says no operating limits.
-pub fn setpoint_outputs(embodiment: &Embodiment, joints: &Joints) -> Result<Vec<SetpointOutput>, Error> {
+/// If a group is commanded with a message that this program does not know.
+pub fn setpoint_outputs(
+    embodiment: &Embodiment,
+    joints: &Joints,
+    limits: &[JointLimits],
+) -> Result<Vec<SetpointOutput>, Error> {
     let mut outputs = Vec::new();
     for (group, span) in embodiment.groups.iter().zip(joints.groups()) {
         let Some(command) = group.command.as_ref().filter(|_| span.is_commanded) else { continue };
+        let of_group =
+            |which: &dyn Fn(&JointLimits) -> f64| limits[span.span.clone()].iter().map(which).collect();
         let mut form = Form::of(&command.message, &group.name, group.joints.len())?;
         if let (Form::JointState { speed_caps }, true) = (&mut form, command.has_speed_cap) {
-            *speed_caps = operating(group, |operating| &operating.velocity)?;
+            *speed_caps = of_group(&|limits| limits.velocity);
         }
         let output = |topic: &str, form, source| SetpointOutput {
             group: group.name.clone(),
@@ -159,28 +170,12 @@ pub fn setpoint_outputs(embodiment: &Embodiment, joints: &Joints) -> Result<Vec<
         };
         if let Some(limit) = &command.acceleration_limit {
             let form = Form::of(&limit.message, &group.name, group.joints.len())?;
-            let limits = operating(group, |operating| &operating.acceleration)?;
-            outputs.push(output(&limit.topic, form, Source::Constant(limits)));
+            let accelerations = of_group(&|limits| limits.acceleration);
+            outputs.push(output(&limit.topic, form, Source::Constant(accelerations)));
         }
         outputs.push(output(&command.topic, form, Source::Joints(span.span.clone())));
     }
     Ok(outputs)
-}
-
-/// One of a group's operating limits, a number a joint.
-pub(crate) fn operating(
-    group: &Group,
-    which: impl Fn(&sinew_models::envelope::Operating) -> &sinew_models::envelope::PerJoint,
-) -> Result<Vec<f64>, Error> {
-    let operating = group.operating.as_ref().ok_or_else(|| {
-        let robot = ("the robot description", "none of this group");
-        Error::mismatch(
-            format!("operating limits of group `{}`", group.name),
-            ("set-points", "they are needed"),
-            robot,
-        )
-    })?;
-    Ok((0..group.joints.len()).filter_map(|joint| which(operating).of(joint)).collect())
 }
 
 /// A time as messages have it.

@@ -20,8 +20,8 @@ pub struct ScheduleConfig {
     pub blend_steps: usize,
     /// Weight of older chunks in an ensemble.
     pub ensemble_coefficient: f64,
-    /// Steps that a new chunk is pulled towards.
-    pub guidance_horizon: usize,
+    /// Steps over which the pull towards the chunk before fades.
+    pub guidance_fade_steps: usize,
     /// The strongest pull.
     pub guidance_max_weight: f32,
     /// How the pull fades.

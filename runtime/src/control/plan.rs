@@ -1,17 +1,17 @@
 //! From bundle, robot description and configuration to what moves the robot.
 
 use crate::command::CommandPlan;
-use crate::config::{Config, EndPosture, StartPosture};
+use crate::config::{Config, EndPosture, SetpointConfig, StartPosture};
 use crate::drive::{Drive, SlowMoves};
 use crate::error::Error;
-use crate::motion::Joints;
+use crate::motion::{GroupSpan, Joints};
 use crate::plan::{CameraInput, Plan};
-use crate::safety::{InputKind, OtherInput, Safety};
+use crate::safety::{InputKind, JointLimits, OtherInput, Safety};
 use crate::schedule::{Conditioner, Continuation, Schedule, ScheduleOptions, schedule_options};
-use crate::setpoint::{SetpointOutput, operating, setpoint_outputs};
+use crate::setpoint::{SetpointOutput, setpoint_outputs};
 use crate::status::StatusTopic;
 use sinew_models::contract::Manifest;
-use sinew_models::embodiment::{Embodiment, GroupKind};
+use sinew_models::embodiment::GroupKind;
 use sinew_models::unit::Unit;
 
 /// What moves the robot, checked.
@@ -48,18 +48,20 @@ impl MotionPlan {
             return Ok(None);
         }
         let joints = Joints::new(&plan.embodiment, |group| plan.commands.commands_group(group));
-        let (moves, moves_to_start) =
-            slow_moves(manifest, &plan.embodiment, &plan.commands, &joints, config)?;
         let status = StatusTopic::of(&plan.embodiment)?;
         let camera = |camera: &CameraInput| OtherInput {
             name: format!("camera.{}", camera.spec.name),
             kind: InputKind::Camera,
         };
         let others = plan.cameras.iter().map(camera).chain(status.iter().map(StatusTopic::input)).collect();
+        let safety = Safety::new(&plan.embodiment, &joints, &config.safety, others)?;
+        let limits = safety.limits();
+        let (moves, moves_to_start) =
+            slow_moves(manifest, &plan.commands, &joints, limits, &config.setpoints);
         Ok(Some(Self {
-            safety: Safety::new(&plan.embodiment, &joints, &config.safety, others)?,
+            outputs: setpoint_outputs(&plan.embodiment, &joints, limits)?,
+            safety,
             status,
-            outputs: setpoint_outputs(&plan.embodiment, &joints)?,
             camera_count: plan.cameras.len(),
             joints,
             moves_to_start,
@@ -88,13 +90,13 @@ impl MotionPlan {
 /// Slow moves, and whether there is one to the start posture.
 fn slow_moves(
     manifest: &Manifest,
-    embodiment: &Embodiment,
     commands: &CommandPlan,
     joints: &Joints,
-    config: &Config,
-) -> Result<(SlowMoves, bool), Error> {
+    limits: &[JointLimits],
+    config: &SetpointConfig,
+) -> (SlowMoves, bool) {
     let posture: Vec<f32> = manifest.training.start_posture.iter().map(|value| *value as f32).collect();
-    let is_trained = config.setpoints.start == StartPosture::Trained && !posture.is_empty();
+    let is_trained = config.start == StartPosture::Trained && !posture.is_empty();
     let trained = is_trained.then(|| commands.robot_values(&posture, joints));
     let count = joints.count();
     let mut moves = SlowMoves {
@@ -102,26 +104,23 @@ fn slow_moves(
         start: vec![f64::NAN; count].into(),
         max_speed: vec![f64::INFINITY; count].into(),
         max_distance: vec![f64::INFINITY; count].into(),
-        goes_back: config.setpoints.end == EndPosture::Return,
+        goes_back: config.end == EndPosture::Return,
     };
-    for (group, span) in embodiment.groups.iter().zip(joints.groups()) {
-        if !span.is_commanded || group.kind != GroupKind::Position {
-            continue;
-        }
-        let speeds = operating(group, |operating| &operating.velocity)?;
-        for (joint, speed) in span.span.clone().zip(speeds) {
+    let is_moved = |group: &&GroupSpan| group.is_commanded && group.kind == GroupKind::Position;
+    for group in joints.groups().iter().filter(is_moved) {
+        for joint in group.span.clone() {
+            let limits = &limits[joint];
             moves.joints[joint] = true;
-            moves.max_speed[joint] = speed * config.setpoints.slow_speed;
+            moves.max_speed[joint] = limits.velocity * config.slow_speed;
             moves.max_distance[joint] = match group.unit {
-                Unit::Radian => config.setpoints.max_slow_move_rad,
-                Unit::Degree => config.setpoints.max_slow_move_rad.to_degrees(),
+                Unit::Radian => config.max_slow_move_rad,
+                Unit::Degree => config.max_slow_move_rad.to_degrees(),
                 _ => f64::INFINITY,
             };
             if let Some(trained) = &trained {
-                let axis = &joints.axes()[joint];
-                moves.start[joint] = trained[joint].clamp(axis.lower, axis.upper);
+                moves.start[joint] = trained[joint].clamp(limits.lower, limits.upper);
             }
         }
     }
-    Ok((moves, is_trained))
+    (moves, is_trained)
 }

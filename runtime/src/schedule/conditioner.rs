@@ -3,7 +3,7 @@
 use super::{Brief, left_over};
 use crate::clock::Moment;
 use sinew_models::Error;
-use sinew_models::flow::{CleanPrefix, Conditioning, Guidance, GuidanceOptions};
+use sinew_models::flow::{CleanPrefix, Conditioning, Guidance, GuidanceOptions, PrefixSchedule};
 use std::collections::VecDeque;
 
 /// Chunks that are remembered: the one being played, and those on their way or dropped since.
@@ -14,8 +14,16 @@ const REMEMBERED: usize = 8;
 pub enum Continuation {
     /// Not at all.
     None,
-    /// By guidance.
-    Guided(GuidanceOptions),
+    /// By guidance, in full for the committed steps. A horizon that does not reach beyond them would leave the seam to
+    /// chance, so it is counted from there.
+    Guided {
+        /// How the pull fades.
+        schedule: PrefixSchedule,
+        /// The strongest pull.
+        max_weight: f32,
+        /// Steps behind the committed ones over which it fades.
+        fade_steps: usize,
+    },
     /// With a clean prefix of at most so many steps, as the policy was trained.
     Clean {
         /// Most steps.
@@ -69,7 +77,9 @@ impl Conditioner {
         let (committed, shape) = (overlap.committed_row_count, (self.chunk, self.width));
         match self.continuation {
             Continuation::None => Ok(Conditioning::Free),
-            Continuation::Guided(options) => {
+            Continuation::Guided { schedule, max_weight, fade_steps } => {
+                let execution_horizon = committed + fade_steps;
+                let options = GuidanceOptions { schedule, max_weight, execution_horizon };
                 Guidance::new(&options, &rest, self.action_dim, committed, shape).map(Conditioning::Guided)
             }
             Continuation::Clean { max_steps } => {

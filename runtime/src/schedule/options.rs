@@ -4,7 +4,6 @@ use super::{Continuation, Merge, Pace, ScheduleOptions};
 use crate::config::{ScheduleConfig, ScheduleMode};
 use crate::error::Error;
 use sinew_models::contract::Manifest;
-use sinew_models::flow::GuidanceOptions;
 
 /// How chunks are merged, and how they are made to go on from each other.
 ///
@@ -23,12 +22,12 @@ pub fn schedule_options(
         }
         ScheduleMode::Blend => (Merge::Blend { step_count: config.blend_steps }, after, Continuation::None),
         ScheduleMode::Rtc => {
-            let options = GuidanceOptions {
+            let guided = Continuation::Guided {
                 schedule: config.guidance_schedule,
                 max_weight: config.guidance_max_weight,
-                execution_horizon: config.guidance_horizon,
+                fade_steps: config.guidance_fade_steps,
             };
-            (Merge::Replace, after, Continuation::Guided(options))
+            (Merge::Replace, after, guided)
         }
         ScheduleMode::RtcTrained => {
             let max_steps = manifest.training.max_clean_steps;

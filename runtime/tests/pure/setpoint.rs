@@ -1,14 +1,17 @@
 //! Set-points to messages, and how chunks are made to go on from each other.
 
 use crate::manifest::{bundle, robot};
-use sinew_models::flow::{Conditioning, GuidanceOptions, PrefixSchedule, sample};
+use sinew_models::embodiment::{Embodiment, GroupKind};
+use sinew_models::flow::{Conditioning, PrefixSchedule, sample};
 use sinew_proto::Message;
 use sinew_proto::msg::builtin_interfaces::Time;
 use sinew_proto::msg::geometry_msgs::{Twist, TwistStamped};
 use sinew_proto::msg::sensor_msgs::JointState;
 use sinew_runtime::clock::Moment;
 use sinew_runtime::command::CommandPlan;
+use sinew_runtime::config::Config;
 use sinew_runtime::motion::Joints;
+use sinew_runtime::safety::{JointLimits, Safety};
 use sinew_runtime::schedule::{
     Conditioner, Continuation, Merge, Pace, RobotChunk, Schedule, ScheduleOptions,
 };
@@ -18,11 +21,17 @@ use std::convert::Infallible;
 
 const STAMP: Time = Time { sec: 1_700_000_000, nanosec: 5 };
 
-fn outputs(change: impl FnOnce(&mut sinew_models::embodiment::Embodiment)) -> Vec<SetpointOutput> {
+fn outputs(change: impl FnOnce(&mut Embodiment)) -> Vec<SetpointOutput> {
     let mut robot = robot();
     change(&mut robot);
     let joints = Joints::new(&robot, |_| true);
-    setpoint_outputs(&robot, &joints).unwrap()
+    setpoint_outputs(&robot, &joints, &limits(&robot, &joints, "")).unwrap()
+}
+
+/// The limits in force with a configuration.
+fn limits(robot: &Embodiment, joints: &Joints, config: &str) -> Vec<JointLimits> {
+    let config = Config::parse(config, "test").unwrap();
+    Safety::new(robot, joints, &config.safety, Vec::new()).unwrap().limits().to_vec()
 }
 
 /// Lengths are those of an independent encoder: a joint state of 7 positions and 7 velocities, and one with positions
@@ -46,6 +55,21 @@ fn each_controller_gets_its_own_message() {
     assert_eq!([base.twist.linear.x, base.twist.linear.y, base.twist.angular.z], [0.0, 1.0, 2.0]);
     let limit = TwistStamped::from_cdr(&encoded["/motion_target/chassis_acc_limit"]).unwrap().twist;
     assert_eq!([limit.linear.x, limit.linear.y, limit.angular.z], [0.6, 0.6, 0.8]);
+}
+
+/// What limits commands here has to limit who follows them too.
+#[test]
+fn tighter_limits_are_told_to_the_receivers() {
+    let robot = robot();
+    let joints = Joints::new(&robot, |_| true);
+    let limits = limits(&robot, &joints, "[safety]\nspeed_scale = 0.5\nacceleration_scale = 0.5\n");
+    let outputs = setpoint_outputs(&robot, &joints, &limits).unwrap();
+    let encoded = |topic: &str| {
+        let output = outputs.iter().find(|output| output.topic.ends_with(topic)).unwrap();
+        output.encode(&[0.0; 23], STAMP)
+    };
+    assert_eq!(JointState::from_cdr(&encoded("joint_state_torso")).unwrap().velocity, [0.25; 4]);
+    assert_eq!(TwistStamped::from_cdr(&encoded("chassis_acc_limit")).unwrap().twist.linear.x, 0.3);
 }
 
 #[test]
@@ -80,13 +104,14 @@ fn a_message_nobody_knows_is_refused() {
     let mut robot = robot();
     robot.groups[1].command.as_mut().unwrap().message = "std_msgs/msg/Float32".to_owned();
     let joints = Joints::new(&robot, |_| true);
-    let error = setpoint_outputs(&robot, &joints).unwrap_err();
+    let limits = limits(&robot, &joints, "");
+    let error = setpoint_outputs(&robot, &joints, &limits).unwrap_err();
     assert!(error.is_usage());
     let words = error.to_string();
     assert!(words.contains("`torso`") && words.contains("std_msgs/msg/Float32 of 4 joints"), "{words}");
     // A group that is not commanded gets no set-points.
     let joints = Joints::new(&robot, |group| group > 1);
-    assert_eq!(setpoint_outputs(&robot, &joints).unwrap().len(), 4);
+    assert_eq!(setpoint_outputs(&robot, &joints, &limits).unwrap().len(), 4);
 }
 
 #[test]
@@ -136,7 +161,7 @@ fn schedule() -> Schedule {
         latency_window: 10,
         latency_quantile: 1.0,
     };
-    Schedule::new(options, &[sinew_models::embodiment::GroupKind::Position])
+    Schedule::new(options, &[GroupKind::Position])
 }
 
 fn conditioning(continuation: Continuation, captured_ns: i64) -> Conditioning {
@@ -174,9 +199,8 @@ fn a_clean_prefix_is_what_the_robot_will_do_until_the_chunk_is_there() {
 
 #[test]
 fn guidance_pulls_to_the_same_steps_and_lets_go_at_the_horizon() {
-    let options =
-        GuidanceOptions { schedule: PrefixSchedule::Linear, max_weight: 10.0, execution_horizon: 8 };
-    let found = chunk(&conditioning(Continuation::Guided(options), 6_500));
+    let guided = Continuation::Guided { schedule: PrefixSchedule::Linear, max_weight: 10.0, fade_steps: 4 };
+    let found = chunk(&conditioning(guided, 6_500));
     for (step, found) in found.iter().enumerate() {
         let old = 4.0 + step as f32;
         match step {
