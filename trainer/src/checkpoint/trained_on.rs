@@ -1,10 +1,11 @@
-//! `sinew.json` beside a policy: what its numbers are called and how far apart its actions are, which LeRobot's files
-//! do not say. Without it a policy trained on other joints, or at half the rate, would pass for the robot's own.
+//! `sinew.json` beside a policy: what its numbers are called, how far apart its actions are and how it wants to be run,
+//! which LeRobot's files do not say. Without it a policy trained on other joints, or at half the rate, would pass for the robot's own.
 
 use crate::Error;
 use crate::checkpoint::policy_folder::write_json;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sinew_models::contract::Training;
 use sinew_models::embodiment::{Layout, LayoutDimension};
 use std::fs;
 use std::path::Path;
@@ -21,6 +22,9 @@ pub struct TrainedOn {
     pub action: Vec<String>,
     /// Steps of a chunk a second.
     pub rate_hz: f64,
+    /// What it was trained for.
+    #[serde(default)]
+    pub training: Training,
 }
 
 impl TrainedOn {

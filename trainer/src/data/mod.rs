@@ -16,6 +16,7 @@ mod order;
 mod sample;
 mod selection;
 mod split;
+mod start;
 mod statistics;
 mod weighting;
 mod window;
@@ -35,5 +36,6 @@ pub use options::{
 pub use order::Order;
 pub use sample::{Draw, Example, FrameId, Picture, Sample};
 pub use selection::{ACTION, Names, STATE, Selection};
+pub use start::start_posture;
 pub use statistics::{EPS, FeatureStatistics, NearConstant, QUANTILES, Statistics};
 pub use weighting::dimension_weights;

@@ -73,20 +73,23 @@ struct Parts {
     cameras: Vec<CameraSpec>,
     state: Vector,
     action: Vector,
+    training: Training,
 }
 
 impl Parts {
     fn resolve(request: &Request<'_>) -> Result<Self, Error> {
         let (policy, layout) = (&request.checkpoint.policy, request.layout);
-        if let Some(trained_on) = TrainedOn::read(&request.checkpoint.folder)? {
+        let trained_on = TrainedOn::read(&request.checkpoint.folder)?;
+        if let Some(trained_on) = &trained_on {
             trained_on.check(layout, request.trust_names)?;
         }
+        let training = trained_on.map(|trained_on| trained_on.training).unwrap_or_default();
         let sources = request.embodiment.source_indices(layout)?;
         let actions: Vec<usize> = (0..layout.action.len()).collect();
         let state =
             vector(request, "observation.state", "STATE", policy.state_dim()?, &layout.state, &sources)?;
         let action = vector(request, "action", "ACTION", policy.action_dim()?, &layout.action, &actions)?;
-        Ok(Self { cameras: cameras(request)?, state, action })
+        Ok(Self { cameras: cameras(request)?, state, action, training })
     }
 }
 
@@ -208,7 +211,7 @@ fn write_parts(
         action: parts.action,
         graphs,
         files,
-        training: Training::default(),
+        training: parts.training,
         provenance: provenance(request)?,
         parity: Parity { tolerance: request.tolerance, execution_provider: "cpu".to_owned(), stages },
     };

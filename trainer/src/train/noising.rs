@@ -109,6 +109,25 @@ mod tests {
         assert_eq!(noised.velocity[6..9], [94.0, 93.0, 92.0]);
     }
 
+    /// What the robot shows the network in its first Euler step is what training shows it at time 1.
+    #[test]
+    fn a_robot_shows_clean_steps_as_training_does() {
+        let (chunk, width, action_dim) = (4, 3, 2);
+        let actions = [1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 5.0, 6.0, 0.0, 7.0, 8.0, 0.0];
+        let noise: Vec<f32> = (0..12).map(|x| 0.1 * x as f32).collect();
+        let draws = Draws { noise: noise.clone(), time: 1.0, clean_step_count: 2 };
+        let trained = Noised::new(&actions, &[false; 4], &draws);
+        let prefix = flow::CleanPrefix::new(&[1.0, 2.0, 3.0, 4.0], action_dim, (chunk, width)).unwrap();
+        let mut shown = Vec::new();
+        flow::sample(10, &mut noise.clone(), chunk, &flow::Conditioning::Clean(prefix), |x_t, time| {
+            shown.push((x_t.to_vec(), time.to_vec()));
+            Ok::<_, std::convert::Infallible>(vec![0.0; x_t.len()])
+        })
+        .unwrap();
+        assert_eq!(shown[0], (trained.x_t, trained.time));
+        assert_eq!(shown[9].1[..2], [0.0, 0.0]);
+    }
+
     #[test]
     fn a_sample_s_draws_depend_on_seed_and_number_alone() {
         let draws = Draws::new(7, 123, 40, 5);

@@ -6,7 +6,7 @@ use crate::checkpoint::trained_on::TrainedOn;
 use crate::config::{ComputeDtype, TrainConfig, required};
 use crate::data::{
     ACTION, Augmenter, Corpus, FeatureStatistics, NearConstant, NormalizationMode, STATE, Statistics,
-    dimension_weights,
+    dimension_weights, start_posture,
 };
 use crate::frozen::CacheMode;
 use crate::train::freeze::Freezing;
@@ -19,7 +19,7 @@ use serde_json::{Map, json};
 use sha2::{Digest, Sha256};
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::config::ModelConfig;
-use sinew_models::contract::{Dimension, Vector, hash_file};
+use sinew_models::contract::{Dimension, Training, Vector, hash_file};
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
 use sinew_models::processors;
 use sinew_models::unit::Unit;
@@ -50,6 +50,8 @@ pub struct Setup {
     pub slots: Vec<Option<usize>>,
     /// What each action dimension's loss counts, 1 on average.
     pub dimension_weights: Vec<f32>,
+    /// The median first action of the training episodes.
+    pub start_posture: Vec<f64>,
     /// Where the model is computed.
     pub device: Device,
 }
@@ -99,12 +101,13 @@ impl Setup {
             config,
             base,
             model,
-            corpus,
             statistics,
             augmenter,
             preparer,
             slots,
             dimension_weights,
+            start_posture: start_posture(&corpus)?,
+            corpus,
             device,
         };
         setup.check_cache()?;
@@ -237,6 +240,10 @@ impl Setup {
             state: self.corpus.state_names().into_iter().map(str::to_owned).collect(),
             action: self.corpus.action_names().to_vec(),
             rate_hz: self.corpus.action_rate_hz(),
+            training: Training {
+                max_clean_steps: self.config.loss.max_clean_steps,
+                start_posture: self.start_posture.clone(),
+            },
         }
     }
 

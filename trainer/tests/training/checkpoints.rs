@@ -3,7 +3,7 @@
 use crate::installed::onnxruntime_library;
 use crate::support::{Bench, SIX_NUMBERS, floats, tensors};
 use sinew_models::checkpoint::Checkpoint;
-use sinew_models::contract::Bundle;
+use sinew_models::contract::{Bundle, Training};
 use std::fs;
 use std::path::Path;
 
@@ -105,7 +105,7 @@ fn a_run_on_behavior_episodes_ends_with_a_bundle_for_the_robot() {
     let bench = Bench::behavior();
     let more = "run.steps = 2\nrun.batch_size = 1\nbundle.write = true\nbundle.layout = \"behavior-2025-top32\"\n\
         data.state = \"behavior-2025-top32\"\ndata.action = \"behavior-2025-top32\"\n\
-        data.validation_fraction = 0.5\n";
+        data.validation_fraction = 0.5\nloss.max_clean_steps = 6\n";
     let output = bench.command("run", more).env("ORT_DYLIB_PATH", onnxruntime_library()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let bundle = Bundle::open(&bench.output("run").join("bundle")).unwrap();
@@ -120,4 +120,14 @@ fn a_run_on_behavior_episodes_ends_with_a_bundle_for_the_robot() {
     let base = Checkpoint::open(bench.policy(), None).unwrap();
     let base = base.processors.feature("observation.state", "STATE", 32).unwrap();
     assert_ne!(first.statistics, base.dimensions[0]);
+    // How it wants to be run: both episodes begin in this posture, base and grippers included.
+    let Training { max_clean_steps, start_posture } = bundle.manifest.training;
+    assert_eq!(max_clean_steps, 6);
+    let (left, right) =
+        ([0.3, 0.15, 0.0, -1.4, 0.0, 0.0, 0.0, 0.6], [0.3, -0.15, 0.0, -1.4, 0.0, 0.0, 0.0, 0.6]);
+    let expected = [&[0.0, 0.0, 0.0, 0.65, -1.2, -0.65, 0.0], &left[..], &right].concat();
+    assert_eq!(start_posture.len(), expected.len());
+    for (found, expected) in start_posture.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-6, "{start_posture:?}");
+    }
 }
