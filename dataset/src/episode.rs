@@ -1,6 +1,7 @@
 //! One episode: its rows, checked, and its pictures.
 
 use std::ops::Range;
+use std::path::PathBuf;
 
 use crate::catalog::EpisodeInfo;
 use crate::dataset::Dataset;
@@ -146,6 +147,16 @@ impl Episode {
     pub fn frames(&self, camera: &str) -> Result<FrameReader> {
         let span = self.dataset.pictures_of(self.position, camera)?;
         FrameReader::open(span, self.dataset.fps())
+    }
+
+    /// Where a camera's picture of a row is: the video file, and seconds from its start.
+    ///
+    /// # Errors
+    /// If there is no such camera.
+    pub fn picture_place(&self, camera: &str, row: usize) -> Result<(PathBuf, f64)> {
+        let span = self.dataset.pictures_of(self.position, camera)?;
+        let place_s = (span.first_picture + row as u64) as f64 / self.dataset.fps();
+        Ok((span.path, place_s))
     }
 
     /// Compares a counter column, where the file has it, with what it should hold.

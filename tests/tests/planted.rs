@@ -6,6 +6,7 @@
 use sinew_tests::planted::stirring::{self, NAMES, WRIST_ROLL};
 use sinew_tests::planted::{Bench, faults};
 use sinew_trainer::analyze::analysis::{Analysis, Check, Verdict};
+use sinew_trainer::analyze::compare::{self, Analysed, compare};
 
 /// As the program's: without it most of the time goes into the system's allocator.
 #[global_allocator]
@@ -41,6 +42,17 @@ fn assert_blamed(found: &Analysis, cause: Check, joints: impl IntoIterator<Item 
     assert!(!diagnosis.is_healthy);
     for joint in joints {
         assert_eq!(diagnosis.dimensions[joint].cause, Some(cause), "{}: {}", NAMES[joint], told(found));
+    }
+}
+
+/// Set side by side, the analyses before and after say that these joints came back.
+fn assert_recovered(bench: &Bench, before: &str, after: &str, joints: impl IntoIterator<Item = usize>) {
+    let [before, after] = [before, after].map(|name| Analysed::read(&bench.path(name)).unwrap());
+    let comparison = compare(&before, &after, 0);
+    assert!(comparison.is_paired);
+    for joint in joints {
+        let found = comparison.dimensions.iter().find(|dimension| dimension.name == NAMES[joint]).unwrap();
+        assert_eq!(found.verdict, compare::Verdict::Recovered, "{found:?}");
     }
 }
 
@@ -80,8 +92,9 @@ fn a_healthy_policy_is_healthy_until_it_is_set_beside_other_data() {
     faults::take_statistics_of(&policy, &bench.dataset("other_make", &other_make));
     let foreign = bench.analyze("foreign_analysis", &policy, &dataset);
     assert_blamed(&foreign, Check::ForeignStatistics, 0..NAMES.len());
-    // The remedy is to train with this dataset's own, which is what the healthy policy did.
     assert_lost(&foreign, 0..NAMES.len());
+    // The remedy is to train with this dataset's own, which is what the healthy policy did.
+    assert_recovered(&bench, "foreign_analysis", "healthy_analysis", 0..NAMES.len());
 }
 
 #[test]
@@ -98,6 +111,7 @@ fn a_locked_wrist_that_is_scaled_by_its_noise_blinds_the_policy_elsewhere() {
     let remedied = bench.train("remedied", &dataset, &[fault, &found.diagnosis.remedy_toml]);
     let found = bench.analyze("after", &remedied, &dataset);
     assert_followed(&found, others());
+    assert_recovered(&bench, "before", "after", others());
 }
 
 #[test]
@@ -115,6 +129,7 @@ fn a_wrist_of_large_numbers_drowns_the_others_in_a_raw_loss() {
     let found = bench.analyze("after", &remedied, &dataset);
     assert!(found.diagnosis.is_healthy, "{}", told(&found));
     assert_followed(&found, 0..NAMES.len());
+    assert_recovered(&bench, "before", "after", others());
 }
 
 #[test]
@@ -151,4 +166,5 @@ fn a_few_steps_are_too_few() {
     let remedied = bench.train("remedied", &dataset, &[fault, &found.diagnosis.remedy_toml]);
     let found = bench.analyze("after", &remedied, &dataset);
     assert!(found.diagnosis.is_healthy, "{}", told(&found));
+    assert_recovered(&bench, "before", "after", 0..NAMES.len());
 }

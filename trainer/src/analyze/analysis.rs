@@ -143,6 +143,9 @@ pub struct Outlier {
     pub row: usize,
     /// Seconds from the episode's start.
     pub time_s: f64,
+    /// Where to see it: a video's URL with the time in it. Absent without a camera.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// What is unusual, with the number.
     pub reason: String,
     /// How unusual, in robust standard deviations (1.4826 times the median absolute deviation).
@@ -408,6 +411,8 @@ pub struct Finding {
     pub value: Option<f64>,
     /// Where the number begins to support the check.
     pub threshold: f64,
+    /// On which side of it: `at least`, `at most`, `above` or `below`.
+    pub side: String,
     /// Why there.
     pub reason: String,
     /// What follows.

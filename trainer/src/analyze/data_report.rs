@@ -258,6 +258,7 @@ fn odd_ones(odd: &Trait, tracks: &Tracks, fps: f64) -> Vec<Outlier> {
             episode_index: track.id.episode_index,
             row: row * tracks.stride,
             time_s: (row * tracks.stride) as f64 / fps,
+            link: None,
             reason: format!("{} is {value:.4}, usually {centre:.4} ± {spread:.4}", odd.what),
             score,
         })

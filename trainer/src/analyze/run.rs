@@ -99,7 +99,20 @@ fn report(corpus: &Corpus, tracks: &Tracks) -> DataReport {
             .map(|finding| finding.message)
     });
     let names = Names { action: corpus.action_names(), state: &corpus.state_names() };
-    data_report::report(tracks, &names, corpus.fps(), faults.collect())
+    let mut report = data_report::report(tracks, &names, corpus.fps(), faults.collect());
+    for outlier in &mut report.outliers {
+        outlier.link = link(corpus, outlier.episode_index, outlier.row);
+    }
+    report
+}
+
+/// The first camera's video with the row's time in it, which browsers and players understand.
+fn link(corpus: &Corpus, episode_index: u64, row: usize) -> Option<String> {
+    let dataset = corpus.dataset(0);
+    let camera = &dataset.cameras().first()?.name;
+    let (path, place_s) = dataset.episode(episode_index).ok()?.picture_place(camera, row).ok()?;
+    let path = path.canonicalize().ok()?.display().to_string().replace('%', "%25").replace(' ', "%20");
+    Some(format!("file://{path}#t={place_s:.2}"))
 }
 
 /// What is known of a policy beside its errors.

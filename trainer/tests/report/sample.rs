@@ -207,6 +207,7 @@ fn data_report(outcomes: &[Outcome]) -> DataReport {
             episode_index: 7,
             row: 88,
             time_s: 88.0 / RATE_HZ,
+            link: Some("file:///videos/episode_000012.mp4#t=11.30".to_owned()),
             reason: "left_arm_joint2 is 4.1 rad, beyond what any other episode has".to_owned(),
             score: 9.37,
         }],
@@ -310,6 +311,7 @@ fn findings(outcomes: &[Outcome], cause: impl Fn(Outcome) -> Option<Check>) -> V
                 measure: measure.to_owned(),
                 value: Some(if is_supported { threshold * (1.0 + part) } else { threshold * part }),
                 threshold,
+                side: "above".to_owned(),
                 reason: "healthy policies on the reference data stay well below it".to_owned(),
                 verdict: if is_supported { Verdict::Supported } else { Verdict::NotSupported },
                 remedy: if is_supported {
@@ -327,6 +329,7 @@ fn findings(outcomes: &[Outcome], cause: impl Fn(Outcome) -> Option<Check>) -> V
             .to_owned(),
         value: None,
         threshold: 1.2,
+        side: "above".to_owned(),
         reason: "below that nobody would notice".to_owned(),
         verdict: Verdict::CannotTell,
         remedy: String::new(),

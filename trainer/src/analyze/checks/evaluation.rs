@@ -7,6 +7,7 @@ use crate::analyze::predictions::{PredictionSet, Predictions};
 
 const MISALIGNED: Rule = Rule {
     check: Check::Misaligned,
+    side: "at most",
     threshold: 0.5,
     reason: "at the right shift the squared error is halved at least: a policy that is right cannot gain from a shift, \
              and one that predicts a constant gains next to nothing",
@@ -18,6 +19,7 @@ const SHIFT_LIMIT: usize = 10;
 
 const SWAPPED: Rule = Rule {
     check: Check::Swapped,
+    side: "at least",
     threshold: 0.7,
     reason: "half of another dimension's variance is followed (0.7²), and of its own much less",
 };
@@ -26,6 +28,7 @@ const SWAP_MARGIN: f64 = 0.3;
 
 const STALE_QUEUE: Rule = Rule {
     check: Check::StaleQueue,
+    side: "below",
     threshold: 0.0,
     reason: "for information: whole chunks are predicted here, each from its own frame, so no such error is in any \
              number of this analysis",

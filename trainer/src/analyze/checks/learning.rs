@@ -5,18 +5,21 @@ use crate::analyze::analysis::{Check, Finding};
 
 const UNDERTRAINED: Rule = Rule {
     check: Check::Undertrained,
+    side: "below",
     threshold: LEARNED_R2,
     reason: "less than half of the variance is explained even on the episodes trained on",
 };
 
 const OVERFITTED: Rule = Rule {
     check: Check::Overfitted,
+    side: "above",
     threshold: 0.3,
     reason: "a difference between both sides that sampling a few dozen frames does not make",
 };
 
 const IDLE: Rule = Rule {
     check: Check::Idle,
+    side: "above",
     threshold: 0.8,
     reason: "four rows of five teach to rest; resting costs little loss even where the dimension should move",
 };
@@ -36,7 +39,7 @@ pub(super) fn undertrained(evidence: &Evidence<'_>) -> Vec<Finding> {
         });
         let measure =
             format!("R² on the episodes trained on (a simple predictor has {best:.2} on others{signal})");
-        let remedy = || remedy(evidence, best);
+        let remedy = || remedy(evidence, best, train);
         findings.push(UNDERTRAINED.finding(Some(dimension), train, holds, measure).with_remedy(remedy));
     }
     if findings.is_empty() {
@@ -53,7 +56,7 @@ pub(super) fn undertrained(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-fn remedy(evidence: &Evidence<'_>, best: f64) -> String {
+fn remedy(evidence: &Evidence<'_>, best: f64, train_r2: f64) -> String {
     let hint = if best >= LEARNED_R2 {
         "a simple predictor can, so it is training that lacks"
     } else {
@@ -61,7 +64,8 @@ fn remedy(evidence: &Evidence<'_>, best: f64) -> String {
          policy.freeze_vision_encoder = false"
     };
     let noise = match evidence.pull {
-        Some(pull) if pull.signal_to_noise < 1.5 => {
+        // Before it follows at all, every policy's gradient looks so.
+        Some(pull) if pull.signal_to_noise < 1.5 && train_r2 > 0.2 => {
             " The gradient is mostly noise by now: a larger batch or a smaller rate helps more than the same steps again."
         }
         _ => "",

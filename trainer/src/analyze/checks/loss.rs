@@ -6,6 +6,7 @@ use sinew_models::contract::{Mode, Statistics};
 
 const SHARE: Rule = Rule {
     check: Check::LossShare,
+    side: "below",
     threshold: 0.2,
     reason: "a dimension that gets less than a fifth of its fair share is followed by less than a fifth of each step, \
              so that it is learned last, if at all",

@@ -150,6 +150,8 @@ pub fn all(evidence: &Evidence<'_>) -> Vec<Finding> {
 #[derive(Clone, Copy)]
 struct Rule {
     check: Check,
+    /// On which side of the threshold it holds.
+    side: &'static str,
     threshold: f64,
     /// Why there.
     reason: &'static str,
@@ -164,6 +166,7 @@ impl Rule {
             measure,
             value: Some(value),
             threshold: self.threshold,
+            side: self.side.to_owned(),
             reason: self.reason.to_owned(),
             verdict: if holds { Verdict::Supported } else { Verdict::NotSupported },
             remedy: String::new(),

@@ -8,6 +8,7 @@ use sinew_models::processors::FeatureStatistics;
 
 const FOREIGN: Rule = Rule {
     check: Check::ForeignStatistics,
+    side: "above",
     threshold: 1.0,
     reason: "statistics of the same kind of data differ by sampling alone, far less than one standard deviation (or a \
              factor of e in the spread)",
@@ -15,6 +16,7 @@ const FOREIGN: Rule = Rule {
 
 const TINY: Rule = Rule {
     check: Check::TinySpread,
+    side: "above",
     threshold: 20.0,
     reason: "the training has no number beyond a few spreads, so what the policy makes of twenty is chance",
 };
@@ -23,6 +25,7 @@ const TINY_PART: f64 = 0.01;
 
 const UNITS: Rule = Rule {
     check: Check::UnitMismatch,
+    side: "above",
     threshold: 30.0,
     reason: "a joint's state and its command span the same range; degrees against radians are 57, millimetres against \
              metres 1000",
@@ -167,7 +170,8 @@ pub(super) fn tiny_spread(evidence: &Evidence<'_>) -> Vec<Finding> {
             let remedy = || {
                 format!(
                     "`{name}` is divided by {spread:.1e}. Raise data.std_floor above it, so that it is centred and not \
-                     scaled, and train again; or leave it out of the {}.",
+                     scaled, and train again. An action that is only centred is predicted with noise of a few \
+                     hundredths of its unit: leave it out of the {} if nothing has to be said of it.",
                     side.what
                 )
             };

@@ -6,6 +6,7 @@ use crate::analyze::measures::{Moments, mean, points, r2};
 
 const MULTIMODAL: Rule = Rule {
     check: Check::Multimodal,
+    side: "at least",
     threshold: 0.88,
     reason: "of twelve values, two groups explain about 0.7 of the variance if they are normally and 0.8 if they are \
              uniformly distributed, and all of it if they are two points",
@@ -15,6 +16,7 @@ const UNDECIDED_SHARE: f64 = 0.25;
 
 const UNOBSERVABLE: Rule = Rule {
     check: Check::Unobservable,
+    side: "below",
     threshold: 0.3,
     reason: "the best of the nearest rows, a linear map and the nearest pictures explains less than a third of the \
              variance: what decides is not there to be seen",
@@ -22,6 +24,7 @@ const UNOBSERVABLE: Rule = Rule {
 
 const COPIES: Rule = Rule {
     check: Check::CopiesState,
+    side: "below",
     threshold: 0.25,
     reason: "predictions are within a quarter of the way from the present state to what is done: the policy says where \
              the joint is, not where it goes",

@@ -34,7 +34,7 @@ fn outliers(analysis: &Analysis) -> Markup {
         vec![
             html! { (outlier.episode_index) },
             html! { (outlier.row) },
-            html! { (number(outlier.time_s)) " s" },
+            html! { @if let Some(link) = &outlier.link { a href=(link) { (number(outlier.time_s)) " s" } } @else { (number(outlier.time_s)) " s" } },
             html! { span class="words" { (outlier.reason) } },
             number(outlier.score),
         ]

@@ -67,7 +67,7 @@ fn groups<'a>(findings: &[&'a Finding]) -> Vec<Vec<&'a Finding>> {
 
 /// One measure: supported findings in sight, the others folded away.
 fn measure(analysis: &Analysis, findings: &[&Finding]) -> Markup {
-    let Finding { check, measure, threshold, reason, .. } = findings[0];
+    let Finding { check, measure, threshold, side, reason, .. } = findings[0];
     let (supported, others): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| finding.verdict == Verdict::Supported);
     let mut remedies: Vec<&str> = supported.iter().map(|finding| finding.remedy.as_str()).collect();
@@ -75,7 +75,7 @@ fn measure(analysis: &Analysis, findings: &[&Finding]) -> Markup {
     html! {
         div class="measure" {
             h4 { (check.title()) }
-            p { (measure) ". " span class="note" { "Threshold " (number(*threshold)) ": " (reason) } }
+            p { (measure) ". " span class="note" { "Supported " (side) " " (number(*threshold)) ": " (reason) } }
             @if !supported.is_empty() { (values(analysis, &supported)) }
             @for remedy in remedies.into_iter().filter(|remedy| !remedy.is_empty()) {
                 p class="remedy" { strong { "What to do: " } (remedy) }
