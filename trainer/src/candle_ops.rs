@@ -73,6 +73,19 @@ impl<'a> CandleOps<'a> {
         self.fits(operands) && operands.iter().all(|x| !x.track_op())
     }
 
+    /// A frozen weight, kept with its inputs as rows from its first product on: so the numbers that meet in a product
+    /// stand side by side, and need not be put there each time.
+    fn laid_out(&self, w: &Tensor) -> Result<Tensor, Error> {
+        let mut params = self.params.borrow_mut();
+        let Some(param) = params.values_mut().find(|param| param.id() == w.id()) else {
+            return Ok(w.clone());
+        };
+        if w.is_contiguous() {
+            *param = w.t()?.contiguous()?.t()?;
+        }
+        Ok(param.clone())
+    }
+
     /// Float32 numbers, row-major, as a tensor.
     ///
     /// # Errors
@@ -118,7 +131,7 @@ impl Ops for CandleOps<'_> {
 
     fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
         if self.fits_frozen(&[x, w]) && b.is_none_or(|b| self.fits_frozen(&[b])) {
-            return kernels::linear(x, w, b);
+            return kernels::linear(x, &self.laid_out(w)?, b);
         }
         let mut shape = x.dims().to_vec();
         let (out, input) = w.dims2()?;
@@ -164,14 +177,14 @@ impl Ops for CandleOps<'_> {
     }
 
     fn gelu_tanh(&self, x: &Tensor) -> Result<Tensor, Error> {
-        if self.fits_frozen(&[x]) {
+        if self.fits(&[x]) {
             return kernels::gelu_tanh(x);
         }
         Ok(x.gelu()?)
     }
 
     fn layer_norm(&self, x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor, Error> {
-        if self.fits_frozen(&[x, w, b]) {
+        if self.fits(&[x, w, b]) {
             return kernels::layer_norm(x, w, b, eps);
         }
         let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;

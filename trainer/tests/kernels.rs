@@ -22,7 +22,8 @@ fn weights() -> Weights {
     Weights::open(&file).unwrap()
 }
 
-/// Compares an operation with `composed`, on a constant and on a variable.
+/// Compares an operation with `composed`, on a constant and on a variable, in memory and as a device composes it; and the
+/// gradients that the last two give the variable.
 fn check(
     name: &str,
     input: &Tensor,
@@ -31,18 +32,31 @@ fn check(
 ) {
     let weights = weights();
     let ops = CandleOps::new(&weights, &Device::Cpu);
+    let device_ops = CandleOps::new(&weights, &Device::Cpu).composed();
     let variable = Var::from_tensor(input).unwrap();
     let [frozen, trained] = [input, variable.as_tensor()].map(|input| operation(&ops, input).unwrap());
     assert!(!frozen.track_op() && trained.track_op(), "{name}: gradients where they should not or should be");
+    let on_device = operation(&device_ops, &variable).unwrap();
     let expected = composed(input).unwrap();
+    for (kind, found) in [("frozen", &frozen), ("trained", &trained), ("on a device", &on_device)] {
+        compare(&format!("{name}, {kind}"), found, &expected, 2e-6);
+    }
+    let worth = tensor(expected.dims(), 0.5, 1.0);
+    let gradient = |result: &Tensor| {
+        let gradients = (result * &worth).unwrap().sum_all().unwrap().backward().unwrap();
+        gradients.get(&variable).unwrap().clone()
+    };
+    compare(&format!("gradient of {name}"), &gradient(&trained), &gradient(&on_device), 1e-5);
+}
+
+/// Within `tolerance` of the largest number, or of 1.
+fn compare(name: &str, found: &Tensor, expected: &Tensor, tolerance: f32) {
     let values = |x: &Tensor| -> Vec<f32> { x.flatten_all().unwrap().to_vec1().unwrap() };
-    let largest = values(&expected).iter().fold(1.0, |a: f32, b| a.max(b.abs()));
-    for (kind, found) in [("frozen", frozen), ("trained", trained)] {
-        assert_eq!(found.dims(), expected.dims(), "{name}, {kind}");
-        for (i, (found, expected)) in values(&found).iter().zip(values(&expected)).enumerate() {
-            let error = (found - expected).abs() / largest;
-            assert!(error < 2e-6, "{name}[{i}], {kind}: {found} is not {expected}");
-        }
+    let largest = values(expected).iter().fold(1.0, |a: f32, b| a.max(b.abs()));
+    assert_eq!(found.dims(), expected.dims(), "{name}");
+    for (i, (found, expected)) in values(found).iter().zip(values(expected)).enumerate() {
+        let error = (found - expected).abs() / largest;
+        assert!(error < tolerance, "{name}[{i}]: {found} is not {expected}");
     }
 }
 

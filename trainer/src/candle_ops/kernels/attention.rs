@@ -13,6 +13,10 @@ use sinew_models::ops::Heads;
 /// Queries of a task: their scores over a picture's 1024 patches fill half a megabyte.
 pub(super) const QUERIES_PER_TASK: usize = 128;
 
+/// Queries of a task without a gradient. Each puts the keys in order for its product anew, so there are few tasks where
+/// there are many queries.
+const MOST_QUERIES_PER_TASK: usize = 256;
+
 /// Attention as [`sinew_models::ops::Ops::attention`] defines it, with gradients of queries, keys and values.
 pub(crate) fn attention(
     q: &Tensor,
@@ -121,12 +125,14 @@ pub(super) struct Inputs<'a> {
 
 fn sample_attention(output: &mut [f32], inputs: &Inputs<'_>, sizes: Sizes) {
     let width = sizes.heads.query_width();
-    let blocks = output.par_chunks_mut(QUERIES_PER_TASK * width).enumerate();
+    let queries = output.len() / width;
+    let per_task = queries.div_ceil(4).clamp(QUERIES_PER_TASK, MOST_QUERIES_PER_TASK).min(queries);
+    let blocks = output.par_chunks_mut(per_task * width).enumerate();
     blocks.for_each_init(
-        || vec![0.0; QUERIES_PER_TASK * sizes.keys],
+        || vec![0.0; per_task * sizes.keys],
         |scores, (block, output)| {
             for head in 0..sizes.heads.query {
-                block_attention(output, scores, inputs, sizes, block * QUERIES_PER_TASK, head);
+                block_attention(output, scores, inputs, sizes, block * per_task, head);
             }
         },
     );

@@ -3,7 +3,7 @@
 /// Below it the result is not a normal number and counts as 0; above its opposite the result stays where it is.
 const LIMIT: f32 = 87.0;
 
-/// Adding and subtracting it rounds to the nearest integer: the spacing of float32 there is 1.
+/// Adding it rounds to the nearest integer, which then stands in the lowest bits: the spacing of float32 there is 1.
 const ROUNDER: f32 = 12_582_912.0;
 
 /// ln 2 in two parts; the product of the first with any exponent is exact.
@@ -14,13 +14,14 @@ const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 #[inline(always)]
 pub(super) fn exp(x: f32) -> f32 {
     let bounded = x.clamp(-LIMIT, LIMIT);
-    let n = bounded.mul_add(std::f32::consts::LOG2_E, ROUNDER) - ROUNDER;
+    let rounded = bounded.mul_add(std::f32::consts::LOG2_E, ROUNDER);
+    let n = rounded - ROUNDER;
     let r = n.mul_add(-LN_2[1], n.mul_add(-LN_2[0], bounded));
     let mut polynomial = 1.0 / 5040.0;
     for coefficient in [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0] {
         polynomial = r.mul_add(polynomial, coefficient);
     }
-    let power = f32::from_bits(((n as i32 + 127) << 23) as u32);
+    let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
     if x < -LIMIT { 0.0 } else { polynomial * power }
 }
 

@@ -1,7 +1,7 @@
 //! Normalisation of rows, and what it shares with softmax.
 
 use super::exp::exp;
-use super::recorded::record2;
+use super::recorded::{record2, record3};
 use super::{ROWS_PER_TASK, filled, refused, vectorised, with_values};
 use crate::Error;
 use candle_core::Tensor;
@@ -71,19 +71,29 @@ pub(super) fn softmax(row: &mut [f32]) {
         |a, b| if b > a { b } else { a },
         f32::max,
     );
-    for x in row.iter_mut() {
-        *x = exp(*x - largest);
+    let (chunks, rest) = row.as_chunks_mut::<LANES>();
+    let mut lanes = [0.0; LANES];
+    for chunk in chunks {
+        for (lane, x) in lanes.iter_mut().zip(chunk) {
+            *x = exp(*x - largest);
+            *lane += *x;
+        }
     }
-    let scale = 1.0 / sum(row);
+    let mut total = 0.0;
+    for x in rest {
+        *x = exp(*x - largest);
+        total += *x;
+    }
+    let scale = 1.0 / lanes.into_iter().fold(total, |a, b| a + b);
     for x in row.iter_mut() {
         *x *= scale;
     }
 }
 
-/// Normalises rows to mean 0 and (biased) variance 1, then `· w + b`.
+/// Normalises rows to mean 0 and (biased) variance 1, then `· w + b`, with a gradient.
 pub(crate) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result<Tensor, Error> {
     let width = row_width(x, &[w, b])?;
-    filled(x.dims(), |output| {
+    let result = filled(x.dims(), |output| {
         with_values([x, w, b], |[x, w, b]| {
             each_row(
                 output,
@@ -91,13 +101,52 @@ pub(crate) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f64) -> Result
                 width,
                 #[inline(always)]
                 |output, row| {
-                    let mean = sum(row) / width as f32;
-                    for (output, x) in output.iter_mut().zip(row) {
-                        *output = x - mean;
-                    }
-                    let scale = 1.0 / (sum_of_squares(output) / width as f32 + eps as f32).sqrt();
+                    centre(output, row);
+                    let scale = inverse_rms(output, eps);
                     for ((output, w), b) in output.iter_mut().zip(w).zip(b) {
                         *output = (*output * scale).mul_add(*w, *b);
+                    }
+                },
+            );
+        })
+    })?;
+    // It is the RMS norm of the centred rows, and a gradient is centred as the rows are.
+    record3("layer_norm", [x, w, b], result, move |[x, w, b], gradient| {
+        let rows = centred(x)?;
+        let of_x = || centred(&rms_norm_input_gradient(&rows, w, gradient, eps)?);
+        let of_x = if x.track_op() { Some(of_x()?) } else { None };
+        let of_w = if w.track_op() { Some(rms_norm_weight_gradient(&rows, gradient, eps)?) } else { None };
+        let of_b = if b.track_op() { Some(row_sum(gradient)?) } else { None };
+        Ok([of_x, of_w, of_b])
+    })
+}
+
+/// Rows minus their mean.
+fn centred(x: &Tensor) -> Result<Tensor, Error> {
+    let width = row_width(x, &[])?;
+    filled(x.dims(), |output| with_values([x], |[x]| each_row(output, x, width, centre)))
+}
+
+#[inline(always)]
+fn centre(output: &mut [f32], row: &[f32]) {
+    let mean = sum(row) / row.len() as f32;
+    for (output, x) in output.iter_mut().zip(row) {
+        *output = x - mean;
+    }
+}
+
+/// All rows together.
+fn row_sum(x: &Tensor) -> Result<Tensor, Error> {
+    let width = row_width(x, &[])?;
+    filled(&[width], |output| {
+        with_values([x], |[x]| {
+            vectorised(
+                #[inline(always)]
+                || {
+                    for row in x.chunks_exact(width) {
+                        for (output, x) in output.iter_mut().zip(row) {
+                            *output += x;
+                        }
                     }
                 },
             );

@@ -100,10 +100,16 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
         if let Some(b) = b {
             with_values([b], |[b]| output.par_chunks_exact_mut(out).for_each(|row| row.copy_from_slice(b)))?;
         }
-        with_values([x, w], |[x, w]| {
-            let (x, w) = (Matrix::new(x, rows, input, input), Matrix::new(w, out, input, input));
+        let is_transposed = w.t()?.is_contiguous();
+        let stored = if is_transposed { w.t()? } else { w.clone() };
+        with_values([x, &stored], |[x, w]| {
+            let w = if is_transposed {
+                Matrix::new(w, input, out, out)
+            } else {
+                Matrix::new(w, out, input, input).transposed()
+            };
             let threads = rayon::current_num_threads();
-            multiply(output, out, b.is_some(), 1.0, x, w.transposed(), threads);
+            multiply(output, out, b.is_some(), 1.0, Matrix::new(x, rows, input, input), w, threads);
         })
     })
 }
