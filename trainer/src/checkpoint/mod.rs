@@ -2,6 +2,7 @@
 
 pub mod policy_folder;
 pub mod random;
+mod random_state;
 pub mod store;
 pub mod tensors;
 pub mod trained_on;

@@ -1,13 +1,15 @@
 //! `training_state/`: what a run needs to go on as if it had never stopped.
 //!
-//! The optimiser's file has LeRobot's names and numbers. LeRobot's random state has no counterpart here: every draw
-//! is a function of the seed and the sample's number.
+//! LeRobot resumes from it too: the optimiser's and the scheduler's files have its names and numbers. Its random state
+//! has no counterpart here, as every draw is a function of the seed and the sample's number; it gets one to go on from.
 
 use crate::Error;
 use crate::checkpoint::policy_folder::write_json;
+use crate::checkpoint::random_state;
 use crate::checkpoint::tensors::{self, Entry};
 use crate::train::optimizer::{AdamW, AdamWOptions, Moments};
 use crate::train::params::Params;
+use crate::train::progress::LogSums;
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,6 +19,7 @@ use std::path::Path;
 
 const OPTIMIZER: &str = "optimizer_state.safetensors";
 const GROUPS: &str = "optimizer_param_groups.json";
+const RANDOM: &str = "rng_state.safetensors";
 const SCHEDULER: &str = "scheduler_state.json";
 const STEP: &str = "training_step.json";
 const TRAINED: &str = "trained.safetensors";
@@ -35,6 +38,9 @@ pub struct Progress {
     pub epoch: u64,
     /// Samples drawn from it.
     pub epoch_position: u64,
+    /// What the next line of the log has so far.
+    #[serde(default)]
+    pub log: LogSums,
     /// Lowest validation error so far, and the step that had it.
     pub best: Option<(f64, u64)>,
     /// What the run began with; with anything else it cannot go on.
@@ -52,8 +58,14 @@ pub struct TrainingState<'a> {
     pub optimizer: &'a AdamW,
     /// Its constants.
     pub options: AdamWOptions,
-    /// The learning rate of the last step.
+    /// The learning rate of the next step.
     pub learning_rate: f64,
+    /// The schedule's highest.
+    pub peak_learning_rate: f64,
+    /// How many parameters the policy has, frozen ones counted.
+    pub parameter_count: usize,
+    /// The run's seed.
+    pub seed: u64,
     /// Averaged weights, if the policy is made of those.
     pub average: Option<&'a [Tensor]>,
     /// Whether the policy's file holds the trained weights as they are.
@@ -77,14 +89,19 @@ impl TrainingState<'_> {
         }
         tensors::write(&folder.join(OPTIMIZER), &state)?;
         let AdamWOptions { betas, eps, weight_decay, .. } = self.options;
-        let indices: Vec<usize> = entries.iter().map(|entry| entry.index).collect();
+        let adapters = entries.iter().map(|entry| entry.index).filter(|index| *index >= self.parameter_count);
+        let indices: Vec<usize> = (0..self.parameter_count).chain(adapters).collect();
         let group = json!([{"lr": self.learning_rate, "betas": betas, "eps": eps, "weight_decay": weight_decay,
             "amsgrad": false, "maximize": false, "foreach": null, "capturable": false, "differentiable": false,
-            "fused": null, "decoupled_weight_decay": true, "params": indices}]);
+            "fused": null, "decoupled_weight_decay": true, "initial_lr": self.peak_learning_rate,
+            "params": indices}]);
         write_json(&folder.join(GROUPS), &group, b"    ")?;
-        let scheduler = json!({"last_epoch": self.progress.step, "_step_count": self.progress.step + 1,
-            "_last_lr": [self.learning_rate]});
+        let scheduler = json!({"base_lrs": [self.peak_learning_rate], "last_epoch": self.progress.step,
+            "_step_count": self.progress.step + 1, "_is_initial": false, "_get_lr_called_within_step": false,
+            "_last_lr": [self.learning_rate], "lr_lambdas": [null]});
         write_json(&folder.join(SCHEDULER), &scheduler, b"    ")?;
+        // Other numbers than those that led here.
+        random_state::write(&folder.join(RANDOM), (self.seed.wrapping_add(self.progress.step)) as u32)?;
         write_json(&folder.join(STEP), &json!({"step": self.progress.step}), b"    ")?;
         write_json(&folder.join(PROGRESS), &json!(self.progress), b"    ")?;
         if !self.policy_has_weights {

@@ -3,7 +3,7 @@
 use crate::train::run::StepReport;
 use crate::train::setup::Setup;
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
@@ -75,66 +75,68 @@ impl fmt::Display for LogLine {
     }
 }
 
-/// Sums since the last line of the log.
-#[derive(Debug)]
-pub struct Window {
-    groups: Vec<String>,
-    started: Instant,
+/// Sums since the last line of the log. A checkpoint keeps them, so that no line shows where a run was resumed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSums {
     step_count: usize,
-    sample_count: usize,
     loss: f64,
     gradient_norm: f64,
-    learning_rate: f64,
-    group_sums: BTreeMap<String, (f64, usize)>,
+    /// Sum and count of squared errors by group.
+    errors: BTreeMap<String, (f64, usize)>,
 }
 
-impl Window {
-    /// Nothing yet.
+/// Makes the lines of the log.
+#[derive(Debug)]
+pub struct Log {
+    groups: Vec<String>,
+    learning_rate: f64,
+    started: Instant,
+    sample_count: usize,
+}
+
+impl Log {
+    /// From now on.
     pub fn new(setup: &Setup) -> Self {
         Self {
             groups: setup.corpus.action_names().iter().map(|name| group_of(name)).collect(),
-            started: Instant::now(),
-            step_count: 0,
-            sample_count: 0,
-            loss: 0.0,
-            gradient_norm: 0.0,
             learning_rate: 0.0,
-            group_sums: BTreeMap::new(),
+            started: Instant::now(),
+            sample_count: 0,
         }
     }
 
     /// Takes in a step.
-    pub fn add(&mut self, taken: &StepReport, sample_count: usize) {
-        self.step_count += 1;
-        self.sample_count += sample_count;
-        self.loss += taken.loss;
-        self.gradient_norm += taken.gradient_norm;
+    pub fn add(&mut self, sums: &mut LogSums, taken: &StepReport, sample_count: usize) {
         self.learning_rate = taken.learning_rate;
+        self.sample_count += sample_count;
+        sums.step_count += 1;
+        sums.loss += taken.loss;
+        sums.gradient_norm += taken.gradient_norm;
         let rows = taken.squared_errors.chunks_exact(self.groups.len());
         for (row, _) in rows.zip(&taken.counts).filter(|(_, counts)| **counts) {
             for (group, error) in self.groups.iter().zip(row) {
-                let (sum, count) = self.group_sums.entry(group.clone()).or_default();
+                let (sum, count) = sums.errors.entry(group.clone()).or_default();
                 *sum += f64::from(*error);
                 *count += 1;
             }
         }
     }
 
-    /// The line of these steps, and begins anew.
-    pub fn take(&mut self, epoch: u64) -> LogLine {
-        let steps = self.step_count.max(1) as f64;
-        let groups = std::mem::take(&mut self.group_sums).into_iter();
+    /// The line of these steps, whose sums begin anew.
+    pub fn line(&mut self, sums: &mut LogSums, epoch: u64) -> LogLine {
+        let LogSums { step_count, loss, gradient_norm, errors } = std::mem::take(sums);
+        let steps = step_count.max(1) as f64;
+        let by_group = errors.into_iter().map(|(group, (sum, count))| (group, sum / count.max(1) as f64));
         let line = LogLine {
             epoch,
-            loss: self.loss / steps,
-            loss_by_group: groups.map(|(group, (sum, count))| (group, sum / count.max(1) as f64)).collect(),
-            gradient_norm: self.gradient_norm / steps,
+            loss: loss / steps,
+            loss_by_group: by_group.collect(),
+            gradient_norm: gradient_norm / steps,
             learning_rate: self.learning_rate,
             samples_per_s: self.sample_count as f64 / self.started.elapsed().as_secs_f64(),
         };
-        (self.step_count, self.sample_count) = (0, 0);
-        (self.loss, self.gradient_norm) = (0.0, 0.0);
-        self.started = Instant::now();
+        (self.sample_count, self.started) = (0, Instant::now());
         line
     }
 }

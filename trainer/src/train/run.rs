@@ -14,7 +14,7 @@ use crate::train::learner::{Learner, Shown};
 use crate::train::metrics::Metrics;
 use crate::train::noising::{Draws, Noised, error_weights};
 use crate::train::optimizer::{AdamW, AdamWOptions, Gradients};
-use crate::train::progress::{Display, Window};
+use crate::train::progress::{Display, Log};
 use crate::train::setup::Setup;
 use crate::train::validate::{Report, Validation};
 use candle_core::{DType, Tensor};
@@ -134,17 +134,17 @@ impl<'a> Run<'a> {
         let frames = FrameSource::new(self.setup, &self.learner, self.folder)?;
         let mut samples = frames.read(DrawStream::new(order, place)?, Purpose::Training)?;
         let display = Display::new(config.run.steps, self.progress.step);
-        let mut window = Window::new(self.setup);
+        let mut log = Log::new(self.setup);
         while self.progress.step < config.run.steps && !stop.load(Ordering::Relaxed) {
             let batch = samples.by_ref().take(config.run.batch_size).collect::<Result<Vec<_>, _>>()?;
             let taken = self.step(&batch, &frames)?;
             place = batch.iter().fold(place, |place, sample| place.after(&sample.draw));
             (self.progress.epoch, self.progress.epoch_position) = (place.epoch, place.draw_count);
-            window.add(&taken, batch.len());
+            log.add(&mut self.progress.log, &taken, batch.len());
             let step = self.progress.step;
             display.show(step, &taken);
             if step.is_multiple_of(config.run.log_every) || step == config.run.steps {
-                let line = window.take(self.progress.epoch);
+                let line = log.line(&mut self.progress.log, self.progress.epoch);
                 metrics.record("train", step, &line)?;
                 display.say(&format!("step {step}: {line}"));
             }
@@ -304,7 +304,10 @@ impl<'a> Run<'a> {
             params,
             optimizer: &self.optimizer,
             options: optimizer_options(self.setup),
-            learning_rate: self.setup.schedule().rate(self.progress.step.saturating_sub(1)),
+            learning_rate: self.setup.schedule().rate(self.progress.step),
+            peak_learning_rate: self.setup.config.optimizer.lr,
+            parameter_count: sinew_models::weights::expected_tensors(&self.setup.model).len(),
+            seed: self.setup.config.run.seed,
             average: self.average.as_ref().map(Average::values),
             policy_has_weights: self.average.is_none() && params.are_weights(),
         };

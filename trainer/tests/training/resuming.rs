@@ -38,6 +38,27 @@ fn after_kill_9_losses_and_weights_are_those_of_a_run_that_was_let_be() {
 }
 
 #[test]
+fn a_line_of_the_log_that_a_kill_cut_in_two_is_the_uninterrupted_run_s() {
+    let bench = Bench::new();
+    // Checkpoints at 4 and 8: in the middle of the second and the third line's steps.
+    let sparse = "run.steps = 30\nrun.log_every = 3\n";
+    bench.train("whole", sparse).unwrap();
+    let mut child = bench.command("killed", sparse).stderr(Stdio::null()).spawn().unwrap();
+    wait_for_step(&bench, "killed", 6, &mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    bench.resume("killed", sparse).unwrap();
+    let lines = |name: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(bench.output(name).join("metrics.jsonl")).unwrap();
+        let mut lines: Vec<serde_json::Value> =
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        lines.iter_mut().for_each(|line| line["samples_per_s"] = 0.into());
+        lines
+    };
+    assert_eq!(lines("killed"), lines("whole"));
+}
+
+#[test]
 fn averages_adapters_and_clean_prefixes_go_on_too() {
     let bench = Bench::new();
     let variants = [
