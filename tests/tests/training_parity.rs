@@ -115,6 +115,12 @@ fn pixels(case: &Case) -> Vec<Vec<f32>> {
     (0..case.camera_valid().len()).map(slot).collect()
 }
 
+/// With kernels of our own, and composed of candle's operations only.
+fn in_memory_and_as_on_a_device(case: &Case) -> [CandleOps<'_>; 2] {
+    let ops = || CandleOps::new(&case.checkpoint.weights, &Device::Cpu);
+    [ops(), ops().composed()]
+}
+
 /// A recorded policy with its trained weights.
 struct Training<'a> {
     case: &'a Case,
@@ -142,15 +148,16 @@ impl<'a> Training<'a> {
 #[test]
 fn loss_is_lerobots_in_every_configuration() {
     for case in CASES.map(Case::open) {
-        let ops = CandleOps::new(&case.checkpoint.weights, &Device::Cpu);
-        let loss = Batch::new(&case).loss(&case, &ops);
-        case.assert_close("train.loss", &[loss.total.to_scalar().unwrap()]);
         let recorded = case.get("train.losses");
         let width = recorded.shape[2];
         let action_dim = case.checkpoint.policy.action_dim().unwrap();
         let expected: Vec<f32> =
             recorded.values.chunks_exact(width).flat_map(|row| &row[..action_dim]).copied().collect();
-        assert_close(&format!("{}: train.losses", case.name), &expected, &numbers(&loss.squared_errors));
+        for ops in in_memory_and_as_on_a_device(&case) {
+            let loss = Batch::new(&case).loss(&case, &ops);
+            case.assert_close("train.loss", &[loss.total.to_scalar().unwrap()]);
+            assert_close(&format!("{}: train.losses", case.name), &expected, &numbers(&loss.squared_errors));
+        }
     }
 }
 
@@ -248,32 +255,34 @@ fn adapters_change_nothing_until_they_are_trained() {
 #[test]
 fn gradients_are_lerobots_with_the_vlm_frozen_and_trained() {
     for case in ["tiny", "unfrozen"].map(Case::open) {
-        let training = Training::new(&case);
-        let (_, gradients) = training.loss_and_gradients();
-        let l2 = case.meta["grad_l2"].as_object().unwrap();
-        let mut compared = 0;
-        for (entry, gradient) in training.params.entries().iter().zip(gradients.iter()) {
-            let gradient = numbers(gradient.unwrap_or_else(|| panic!("no gradient: {}", entry.name)));
-            let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-            let expected = l2[&entry.name].as_f64().unwrap();
-            assert!(
-                (norm - expected).abs() <= 1e-4 * expected.max(1.0),
-                "{}: {norm}, {expected}",
-                entry.name
-            );
-            let name = format!("train.grad.{}", entry.name);
-            if case.find(&name).is_some() {
-                case.assert_close(&name, &gradient);
-                compared += 1;
-            }
+        for ops in in_memory_and_as_on_a_device(&case) {
+            check_gradients(&Training { ops, ..Training::new(&case) });
         }
-        let recorded = case.meta["picked"].as_array().unwrap().len();
-        // LeRobot 0.4 also trains the last text layer, where 0.6 and we do not; no gradient of it was picked.
-        assert_eq!(compared, recorded, "{}", case.name);
-        if case.name == "tiny" {
-            assert_eq!(training.params.entries().len(), case.meta["trainable"].as_array().unwrap().len());
-            case.assert_close("train.grad_norm", &[gradients.norm().unwrap() as f32]);
+    }
+}
+
+fn check_gradients(training: &Training<'_>) {
+    let case = training.case;
+    let (_, gradients) = training.loss_and_gradients();
+    let l2 = case.meta["grad_l2"].as_object().unwrap();
+    let mut compared = 0;
+    for (entry, gradient) in training.params.entries().iter().zip(gradients.iter()) {
+        let gradient = numbers(gradient.unwrap_or_else(|| panic!("no gradient: {}", entry.name)));
+        let norm = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        let expected = l2[&entry.name].as_f64().unwrap();
+        assert!((norm - expected).abs() <= 1e-4 * expected.max(1.0), "{}: {norm}, {expected}", entry.name);
+        let name = format!("train.grad.{}", entry.name);
+        if case.find(&name).is_some() {
+            case.assert_close(&name, &gradient);
+            compared += 1;
         }
+    }
+    let recorded = case.meta["picked"].as_array().unwrap().len();
+    // LeRobot 0.4 also trains the last text layer, where 0.6 and we do not; no gradient of it was picked.
+    assert_eq!(compared, recorded, "{}", case.name);
+    if case.name == "tiny" {
+        assert_eq!(training.params.entries().len(), case.meta["trainable"].as_array().unwrap().len());
+        case.assert_close("train.grad_norm", &[gradients.norm().unwrap() as f32]);
     }
 }
 

@@ -29,6 +29,8 @@ pub struct RunOptions {
     pub seed: u64,
     /// `cpu` or `cuda:N`.
     pub device: String,
+    /// Train on the CPU where the GPU cannot be had.
+    pub allow_cpu_fallback: bool,
     /// What the model computes in.
     pub dtype: ComputeDtype,
     /// Steps between two lines of the log.

@@ -35,6 +35,16 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The device to compute on cannot be had.
+    #[error("{name}: {message}: {remedy}")]
+    Device {
+        /// The device.
+        name: String,
+        /// Why not.
+        message: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// candle could not compute.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),

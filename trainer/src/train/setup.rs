@@ -62,7 +62,7 @@ impl Setup {
     /// # Errors
     /// If it does not.
     pub fn new(config: TrainConfig) -> Result<Self, Error> {
-        let device = device(&config.run.device)?;
+        let device = crate::train::device::open(&config.run)?;
         let folder = required("policy.checkpoint", &config.policy.checkpoint, "a policy's folder")?;
         let tokenizer = Some(config.policy.tokenizer.as_path()).filter(|path| !path.as_os_str().is_empty());
         let base = Checkpoint::open(folder, tokenizer)?;
@@ -312,26 +312,6 @@ impl Setup {
         hash.update(format!("{:?}", (self.corpus.train_episodes(), self.corpus.validation_episodes())));
         hash.update(self.statistics.to_json().to_string());
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-/// `cpu`; a GPU only in a build of candle that has one.
-fn device(name: &str) -> Result<Device, Error> {
-    let wrong = |expected: &str| sinew_models::Error::Config {
-        key: "run.device".to_owned(),
-        found: format!("`{name}`"),
-        expected: expected.to_owned(),
-    };
-    match name.split_once(':') {
-        None if name == "cpu" => Ok(Device::Cpu),
-        Some(("cuda", number)) => {
-            let number = number.parse().map_err(|_| wrong("`cpu` or `cuda:N`"))?;
-            if !candle_core::utils::cuda_is_available() {
-                return Err(wrong("`cpu`: this build has no CUDA").into());
-            }
-            Ok(Device::new_cuda(number)?)
-        }
-        _ => Err(wrong("`cpu` or `cuda:N`").into()),
     }
 }
 

@@ -29,13 +29,26 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
     for (more, complaint) in [
         ("policy.max_state_dim = 20\n", "the checkpoint's 32 or more"),
         ("loss.max_clean_steps = 8\n", "less than the chunk's 8 steps"),
-        ("run.device = \"cuda:0\"\n", "no CUDA"),
         ("run.device = \"gpu\"\n", "`cpu` or `cuda:N`"),
     ] {
         let error = bench.train("run", more).unwrap_err().to_string();
         assert!(error.contains(complaint), "{more}: {error}");
         assert!(!bench.output("run").exists(), "{more}");
     }
+}
+
+#[test]
+fn without_a_gpu_a_run_stops_unless_it_may_use_the_cpu() {
+    let bench = Bench::new();
+    // No machine has so many.
+    let error = bench.train("run", "run.device = \"cuda:999\"\n").unwrap_err();
+    let sinew_trainer::Error::Device { name, remedy, .. } = error else { panic!("{error}") };
+    assert_eq!(name, "cuda:999");
+    assert!(remedy.contains("run.allow_cpu_fallback"), "{remedy}");
+    assert!(!bench.output("run").exists());
+    bench.train("run", "run.device = \"cuda:999\"\nrun.allow_cpu_fallback = true\n").unwrap();
+    bench.train("cpu", "").unwrap();
+    assert_eq!(bench.losses("run"), bench.losses("cpu"));
 }
 
 #[test]
