@@ -53,7 +53,7 @@ pub struct Operating {
     pub velocity: PerJoint,
     /// Largest acceleration, and deceleration.
     pub acceleration: PerJoint,
-    /// Largest change of the acceleration; none where it is not limited.
+    /// Largest change of the acceleration; none where it is not limited. Position groups may have one.
     pub jerk: Option<PerJoint>,
     /// How far inside the joints' limits commands stay. Position groups have one.
     pub margin: Option<PerJoint>,
@@ -79,12 +79,15 @@ impl Operating {
                 check("margin", margin, "0 or more", &|value| value >= 0.0)?;
                 check("lead", lead, "more than 0", &positive)?;
             }
-            (GroupKind::Velocity, None, None) => {}
+            (GroupKind::Velocity, None, None) if self.jerk.is_none() => {}
             (GroupKind::Position, ..) => {
                 return Err(format!("group `{}`: a position group has a margin and a lead", group.name));
             }
             (GroupKind::Velocity, ..) => {
-                return Err(format!("group `{}`: a velocity group has no margin and no lead", group.name));
+                return Err(format!(
+                    "group `{}`: a velocity group has no margin, no lead and no jerk",
+                    group.name
+                ));
             }
         }
         group.joints.iter().enumerate().try_for_each(|(index, joint)| {

@@ -16,14 +16,17 @@
 //! A joint that kept to this in the last tick always finds a velocity that keeps to everything in the next one.
 
 use super::limits::JointLimits;
+use super::smooth::Braking;
 
 /// A path's present end.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Motion {
     /// The last command.
     pub(super) position: f64,
-    /// Mean velocity of the last tick.
+    /// Mean velocity of the last tick; where the jerk is limited, velocity at its end.
     pub(super) velocity: f64,
+    /// Acceleration at its end where the jerk is limited, else zero.
+    pub(super) acceleration: f64,
 }
 
 /// Which limits kept a command from being what was wanted.
@@ -63,11 +66,14 @@ impl Ticks {
 impl Motion {
     /// Standing at a position.
     pub(super) fn at_rest(position: f64) -> Self {
-        Self { position, velocity: 0.0 }
+        Self { position, ..Self::default() }
     }
 
     /// One tick towards the target.
     pub(super) fn follow(self, target: Target, limits: &JointLimits, ticks: Ticks) -> (Self, Kept) {
+        if limits.jerk.is_finite() {
+            return self.follow_smoothly(target, limits, ticks.this_s);
+        }
         let JointLimits { lower, upper, velocity: fastest, acceleration, lead, .. } = *limits;
         let stopping = |distance| stopping_velocity(distance, acceleration, ticks.this_s);
         let wanted = target.wanted.clamp(lower, upper);
@@ -102,35 +108,60 @@ impl Motion {
 
     /// One tick of braking.
     pub(super) fn brake(self, limits: &JointLimits, ticks: Ticks) -> Self {
+        if limits.jerk.is_finite() {
+            return Braking::new(self, limits).after(ticks.this_s);
+        }
         let left = (self.velocity.abs() - limits.acceleration * ticks.between_s()).max(0.0);
         self.moved(left.copysign(self.velocity), ticks.this_s)
     }
 
     fn moved(self, velocity: f64, tick_s: f64) -> Self {
-        Self { position: self.position + velocity * tick_s, velocity }
+        Self { position: self.position + velocity * tick_s, velocity, acceleration: 0.0 }
     }
 
     /// The way to standstill if it brakes from the next tick on.
     pub(super) fn stopping(self, limits: &JointLimits, tick_s: f64) -> Stopping {
+        if limits.jerk.is_finite() {
+            return Stopping::Smooth(Braking::new(self, limits));
+        }
         let left = (self.velocity.abs() - limits.acceleration * tick_s / 2.0).max(0.0);
         let distance = (left * left / (2.0 * limits.acceleration)).copysign(self.velocity);
-        Stopping { from: self.position, distance, time_s: left / limits.acceleration }
+        Stopping::Even { from: self.position, distance, time_s: left / limits.acceleration }
     }
 }
 
 /// A joint's way to standstill.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Stopping {
-    pub(super) from: f64,
-    pub(super) distance: f64,
-    pub(super) time_s: f64,
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stopping {
+    /// At an even deceleration.
+    Even { from: f64, distance: f64, time_s: f64 },
+    /// With a limited jerk.
+    Smooth(Braking),
 }
 
 impl Stopping {
+    /// Stands already.
+    pub(super) fn at_rest(from: f64) -> Self {
+        Self::Even { from, distance: 0.0, time_s: 0.0 }
+    }
+
+    /// How long it takes.
+    pub(super) fn time_s(&self) -> f64 {
+        match self {
+            Self::Even { time_s, .. } => *time_s,
+            Self::Smooth(braking) => braking.time_s(),
+        }
+    }
+
     /// Where the joint is after so long.
     pub(super) fn position(&self, after_s: f64) -> f64 {
-        let left = if after_s < self.time_s { 1.0 - after_s / self.time_s } else { 0.0 };
-        self.from + self.distance * (1.0 - left * left)
+        match *self {
+            Self::Even { from, distance, time_s } => {
+                let left = if after_s < time_s { 1.0 - after_s / time_s } else { 0.0 };
+                from + distance * (1.0 - left * left)
+            }
+            Self::Smooth(braking) => braking.after(after_s).position,
+        }
     }
 }
 
@@ -138,7 +169,7 @@ impl Stopping {
 const SLACK: f64 = 1e-9;
 
 /// The largest mean velocity of a tick after which one can still stop within `distance`.
-fn stopping_velocity(distance: f64, acceleration: f64, tick_s: f64) -> f64 {
+pub(super) fn stopping_velocity(distance: f64, acceleration: f64, tick_s: f64) -> f64 {
     let distance = distance.max(0.0);
     if distance <= acceleration * tick_s * tick_s / 2.0 {
         distance / tick_s
@@ -171,6 +202,7 @@ mod tests {
         hard_upper: 1.1,
         velocity: 1.5,
         acceleration: 6.0,
+        jerk: f64::INFINITY,
         lead: 10.0,
     };
     const TICKS: Ticks = Ticks { this_s: 0.01, before_s: 0.01 };

@@ -21,6 +21,8 @@ pub struct JointLimits {
     pub velocity: f64,
     /// Largest acceleration and deceleration, per second squared.
     pub acceleration: f64,
+    /// Largest change of the acceleration, per second cubed; infinite where it is not limited.
+    pub jerk: f64,
     /// Farthest that a command moves away from where the joint is.
     pub lead: f64,
 }
@@ -34,6 +36,7 @@ impl JointLimits {
         hard_upper: 0.0,
         velocity: 0.0,
         acceleration: 0.0,
+        jerk: f64::INFINITY,
         lead: 0.0,
     };
 }
@@ -108,7 +111,8 @@ impl Tightened<'_> {
             GroupKind::Velocity => (joint.lower.max(-velocity), joint.upper.min(velocity)),
         };
         let (hard_lower, hard_upper) = (joint.lower, joint.upper);
-        Ok(JointLimits { lower, upper, hard_lower, hard_upper, velocity, acceleration, lead })
+        let jerk = self.jerk(index)?;
+        Ok(JointLimits { lower, upper, hard_lower, hard_upper, velocity, acceleration, jerk, lead })
     }
 
     /// A limit that the configuration may lower.
@@ -124,6 +128,16 @@ impl Tightened<'_> {
         let value = self.one_of(joint, what, given)?;
         let is_tighter = value > 0.0 && value <= described;
         if is_tighter { Ok(value) } else { Err(self.wider(joint, what, value, described)) }
+    }
+
+    /// The jerk, which the configuration may limit where the description does not.
+    fn jerk(&self, joint: usize) -> Result<f64, Error> {
+        let described = self.operating.jerk.as_ref().and_then(|jerk| jerk.of(joint));
+        let given = self.options.and_then(|options| options.jerk.as_ref());
+        let Some(given) = given else { return Ok(described.unwrap_or(f64::INFINITY)) };
+        let value = self.one_of(joint, "jerk", given)?;
+        let most = if self.group.kind == GroupKind::Position { described.unwrap_or(f64::MAX) } else { 0.0 };
+        if value > 0.0 && value <= most { Ok(value) } else { Err(self.wider(joint, "jerk", value, most)) }
     }
 
     /// The margin, which the configuration may raise.

@@ -12,7 +12,7 @@
 //!
 //! - is finite and within the joints' limits less their margin; a joint that was outside the margin when the robot started
 //!   only moves inwards;
-//! - has finite differences within the limits of velocity and acceleration;
+//! - has finite differences within the limits of velocity, acceleration and, where there is one, jerk;
 //! - is a posture with the hands in their workspaces and the parts apart, from which the robot can stop within all of this;
 //! - or is a hold.
 //!
@@ -38,6 +38,7 @@ mod limits;
 mod options;
 mod reason;
 mod room;
+mod smooth;
 mod state;
 mod watchdog;
 
@@ -213,7 +214,7 @@ impl Safety {
             motions: vec![Motion::default(); count].into(),
             next: vec![Motion::default(); count].into(),
             kept: vec![Kept::default(); count].into(),
-            stopping: vec![Stopping::default(); count].into(),
+            stopping: vec![Stopping::at_rest(0.0); count].into(),
             wanted: vec![0.0; count].into(),
             is_wanted: false,
             tick_s: None,
@@ -315,7 +316,7 @@ impl Safety {
                 return Err(Reason::OutsideLimits { joint });
             }
             self.next[joint] = Motion::at_rest(inside);
-            self.stopping[joint] = Stopping { from: inside, ..Stopping::default() };
+            self.stopping[joint] = Stopping::at_rest(inside);
         }
         for joint in commanded_velocities(&self.joints) {
             self.next[joint] = Motion::at_rest(0.0);
@@ -370,7 +371,7 @@ impl Safety {
     /// Whether the next posture is allowed, and those on the way to standstill from it.
     fn look_ahead(&mut self, measured: &Measured) -> Result<(), Reason> {
         let Self { room, joints, stopping, .. } = self;
-        let time_s = stopping.iter().map(|stopping| stopping.time_s).fold(0.0, f64::max);
+        let time_s = stopping.iter().map(Stopping::time_s).fold(0.0, f64::max);
         let looks = if time_s > 0.0 { &LOOK_AT[..] } else { &LOOK_AT[..1] };
         looks.iter().try_for_each(|part| {
             room.check(|joint| {
@@ -458,7 +459,8 @@ impl Safety {
     /// Whether nothing is commanded to move.
     #[must_use]
     pub fn stands(&self) -> bool {
-        !self.is_started || self.motions.iter().all(|motion| motion.velocity == 0.0)
+        !self.is_started
+            || self.motions.iter().all(|motion| motion.velocity == 0.0 && motion.acceleration == 0.0)
     }
 }
 

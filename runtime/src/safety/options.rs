@@ -17,6 +17,9 @@ pub struct GroupOptions {
     /// Largest acceleration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acceleration: Option<PerJoint>,
+    /// Largest change of the acceleration; position groups only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jerk: Option<PerJoint>,
     /// How far inside the joints' limits commands stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub margin: Option<PerJoint>,

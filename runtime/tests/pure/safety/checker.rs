@@ -17,6 +17,7 @@ struct Line {
     margin: f64,
     velocity: f64,
     acceleration: f64,
+    jerk: f64,
     radians: f64,
 }
 
@@ -27,6 +28,10 @@ struct Sent {
     tick_s: f64,
     values: Vec<f64>,
     velocities: Vec<f64>,
+    /// Accelerations, the length of time they are of and their rounding, once three commands have been one motion.
+    accelerations: Option<(Vec<f64>, f64, f64)>,
+    /// Commands that were one motion.
+    count: usize,
 }
 
 pub(crate) struct Checker {
@@ -66,6 +71,7 @@ impl Checker {
                     margin,
                     velocity,
                     acceleration: number(&operating["acceleration"], joint),
+                    jerk: operating.get("jerk").map_or(f64::INFINITY, |jerk| number(jerk, joint)),
                     radians: if group["unit"].as_str() == Some("deg") { 1.0_f64.to_radians() } else { 1.0 },
                 });
             }
@@ -100,7 +106,9 @@ impl Checker {
         let Some(last) = self.last.clone() else { return self.first(at_ns, outcome, measured) };
         let tick_s = (at_ns - last.at_ns) as f64 * 1e-9;
         let stands = (0..values.len()).all(|j| !self.lines[j].is_position || values[j] == last.values[j]);
-        let mut velocities = vec![0.0; values.len()];
+        let (mut velocities, mut accelerations) = (vec![0.0; values.len()], vec![0.0; values.len()]);
+        let mut roundings: f64 = 0.0;
+        let is_frozen = stands && outcome.state != State::Running;
         for (joint, line) in self.lines.iter().enumerate() {
             let (value, before) = (values[joint], last.values[joint]);
             let wrong = |what: &str, found: f64, limit: f64| {
@@ -127,7 +135,7 @@ impl Checker {
                 continue;
             }
             line.position(joint, value, Some(before))?;
-            if stands && outcome.state != State::Running {
+            if is_frozen {
                 continue;
             }
             if tick_s <= 0.0 {
@@ -146,10 +154,22 @@ impl Checker {
                 return wrong("acceleration", acceleration, line.acceleration);
             }
             velocities[joint] = velocity;
+            accelerations[joint] = acceleration;
+            roundings = rounding.max(roundings);
+            let Some((before, span_s, rounding_before)) = &last.accelerations else { continue };
+            // Third divided differences of the commands.
+            let jerk = 3.0 * (acceleration - before[joint]) / (span_s + tick_s);
+            // A difference of differences of differences: what is left of the digits.
+            let rounding = 4.0 * (rounding + rounding_before) / (span_s + tick_s) + 1e-5 * line.jerk;
+            if jerk.abs() > line.jerk + rounding {
+                return wrong("jerk", jerk, line.jerk);
+            }
         }
+        let count = if is_frozen { 1 } else { last.count + 1 };
+        let accelerations = (count >= 3).then_some((accelerations, last.tick_s + tick_s, roundings));
         self.room(values).map_err(|wrong| format!("{wrong} while {:?}", outcome.state))?;
         let values = values.to_vec();
-        self.last = Some(Sent { at_ns, tick_s: tick_s.max(0.0), values, velocities });
+        self.last = Some(Sent { at_ns, tick_s: tick_s.max(0.0), values, velocities, accelerations, count });
         Ok(())
     }
 
@@ -171,7 +191,8 @@ impl Checker {
         }
         self.room(&values)?;
         let velocities = vec![0.0; values.len()];
-        self.last = Some(Sent { at_ns, tick_s: 0.0, values, velocities });
+        let accelerations = None;
+        self.last = Some(Sent { at_ns, tick_s: 0.0, values, velocities, accelerations, count: 1 });
         Ok(())
     }
 

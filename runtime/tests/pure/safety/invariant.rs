@@ -187,6 +187,22 @@ fn an_so101_is_never_sent_anything_outside_its_limits() {
     expect_invariant("so101", SO101, 1000..1250);
 }
 
+/// Arms and torso with a limited jerk too.
+#[test]
+fn an_r1_pro_with_limited_jerk_is_never_sent_anything_outside_its_limits() {
+    let file = R1PRO
+        .replace(
+            "margin = 0.05, lead = [",
+            "jerk = [90.0, 90.0, 90.0, 90.0, 200.0, 200.0, 200.0], margin = 0.05, lead = [",
+        )
+        .replace("margin = 0.05, lead = 0.2", "jerk = 12.0, margin = 0.05, lead = 0.2");
+    let robot = described(&file, "jerk = 12.0", "jerk = 12.0");
+    let visits = episodes(&file, &robot, 2000..2060).unwrap();
+    assert!(State::ALL.iter().all(|state| visits[state] > 200), "{visits:?}");
+    let wrong = episodes(&file, &described(&file, "jerk = 12.0", "jerk = 12.1"), 2000..2060).unwrap_err();
+    assert!(wrong.contains("jerk"), "{wrong}");
+}
+
 /// The check above sees a limit that is off by little.
 #[test]
 fn a_limit_that_is_off_is_caught() {
