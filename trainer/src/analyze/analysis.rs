@@ -404,7 +404,9 @@ pub struct Finding {
     /// The action dimension's place; none if it is about all or about the state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
-    /// What was measured, in words.
+    /// What the number of this check is.
+    pub number: String,
+    /// What was measured here, in words.
     pub measure: String,
     /// The number; none if it cannot be told.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,6 +7,7 @@ use crate::analyze::predictions::{PredictionSet, Predictions};
 
 const MISALIGNED: Rule = Rule {
     check: Check::Misaligned,
+    number: "squared error at the best shift over that at none",
     side: "at most",
     threshold: 0.5,
     reason: "at the right shift the squared error is halved at least: a policy that is right cannot gain from a shift, \
@@ -19,6 +20,7 @@ const SHIFT_LIMIT: usize = 10;
 
 const SWAPPED: Rule = Rule {
     check: Check::Swapped,
+    number: "correlation of a dimension's prediction with another's truth",
     side: "at least",
     threshold: 0.7,
     reason: "half of another dimension's variance is followed (0.7²), and of its own much less",
@@ -28,6 +30,7 @@ const SWAP_MARGIN: f64 = 0.3;
 
 const STALE_QUEUE: Rule = Rule {
     check: Check::StaleQueue,
+    number: "mean R² that a queue kept across the frames would have shown",
     side: "below",
     threshold: 0.0,
     reason: "for information: whole chunks are predicted here, each from its own frame, so no such error is in any \

@@ -5,6 +5,7 @@ use crate::analyze::analysis::{Check, Finding};
 
 const UNDERTRAINED: Rule = Rule {
     check: Check::Undertrained,
+    number: "R² on the episodes trained on",
     side: "below",
     threshold: LEARNED_R2,
     reason: "less than half of the variance is explained even on the episodes trained on",
@@ -12,6 +13,7 @@ const UNDERTRAINED: Rule = Rule {
 
 const OVERFITTED: Rule = Rule {
     check: Check::Overfitted,
+    number: "R² on the episodes trained on less that on others",
     side: "above",
     threshold: 0.3,
     reason: "a difference between both sides that sampling a few dozen frames does not make",
@@ -19,6 +21,7 @@ const OVERFITTED: Rule = Rule {
 
 const IDLE: Rule = Rule {
     check: Check::Idle,
+    number: "share of rows in which a dimension rests",
     side: "above",
     threshold: 0.8,
     reason: "four rows of five teach to rest; resting costs little loss even where the dimension should move",
@@ -121,12 +124,9 @@ pub(super) fn idle(evidence: &Evidence<'_>) -> Vec<Finding> {
                 data.max - data.min
             );
             let remedy = || {
-                format!(
-                    "`{}` moves in {:.0} % of the rows. Trim the still ends (data.trim_idle), let the frames around its \
-                     movements count more (data.weights.segment), or record more movement of it.",
-                    evidence.name(dimension),
-                    100.0 * (1.0 - data.idle_share)
-                )
+                "Trim the still ends (data.trim_idle), let the frames around its movements count more \
+                 (data.weights.segment), or record more movement of it."
+                    .to_owned()
             };
             let holds = data.idle_share > IDLE.threshold;
             IDLE.finding(Some(dimension), data.idle_share, holds, measure).with_remedy(remedy)

@@ -6,6 +6,7 @@ use sinew_models::contract::{Mode, Statistics};
 
 const SHARE: Rule = Rule {
     check: Check::LossShare,
+    number: "a dimension's share of what the loss looks at over its fair share",
     side: "below",
     threshold: 0.2,
     reason: "a dimension that gets less than a fifth of its fair share is followed by less than a fifth of each step, \

@@ -150,6 +150,8 @@ pub fn all(evidence: &Evidence<'_>) -> Vec<Finding> {
 #[derive(Clone, Copy)]
 struct Rule {
     check: Check,
+    /// What the number is.
+    number: &'static str,
     /// On which side of the threshold it holds.
     side: &'static str,
     threshold: f64,
@@ -163,6 +165,7 @@ impl Rule {
         Finding {
             check: self.check,
             dimension,
+            number: self.number.to_owned(),
             measure,
             value: Some(value),
             threshold: self.threshold,

@@ -8,6 +8,7 @@ use sinew_models::processors::FeatureStatistics;
 
 const FOREIGN: Rule = Rule {
     check: Check::ForeignStatistics,
+    number: "largest distance of the policy's statistics from the training episodes', in standard deviations or factors of e",
     side: "above",
     threshold: 1.0,
     reason: "statistics of the same kind of data differ by sampling alone, far less than one standard deviation (or a \
@@ -16,6 +17,7 @@ const FOREIGN: Rule = Rule {
 
 const TINY: Rule = Rule {
     check: Check::TinySpread,
+    number: "farthest number of a dimension with a spread near zero, in spreads",
     side: "above",
     threshold: 20.0,
     reason: "the training has no number beyond a few spreads, so what the policy makes of twenty is chance",
@@ -25,6 +27,7 @@ const TINY_PART: f64 = 0.01;
 
 const UNITS: Rule = Rule {
     check: Check::UnitMismatch,
+    number: "ratio of the ranges of a joint as commanded and as reached",
     side: "above",
     threshold: 30.0,
     reason: "a joint's state and its command span the same range; degrees against radians are 57, millimetres against \

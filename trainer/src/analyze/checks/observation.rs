@@ -6,6 +6,7 @@ use crate::analyze::measures::{Moments, mean, points, r2};
 
 const MULTIMODAL: Rule = Rule {
     check: Check::Multimodal,
+    number: "share of the futures' variance between two groups, among near-identical observations",
     side: "at least",
     threshold: 0.88,
     reason: "of twelve values, two groups explain about 0.7 of the variance if they are normally and 0.8 if they are \
@@ -16,6 +17,7 @@ const UNDECIDED_SHARE: f64 = 0.25;
 
 const UNOBSERVABLE: Rule = Rule {
     check: Check::Unobservable,
+    number: "share of a dimension's variance that the best simple predictor explains",
     side: "below",
     threshold: 0.3,
     reason: "the best of the nearest rows, a linear map and the nearest pictures explains less than a third of the \
@@ -24,6 +26,7 @@ const UNOBSERVABLE: Rule = Rule {
 
 const COPIES: Rule = Rule {
     check: Check::CopiesState,
+    number: "distance of predictions from the present state over the way that is done",
     side: "below",
     threshold: 0.25,
     reason: "predictions are within a quarter of the way from the present state to what is done: the policy says where \

@@ -50,10 +50,10 @@ fn verdict(verdict: Verdict) -> Markup {
     }
 }
 
-/// Findings of the same check and measure, held against the same threshold for the same reason, in their order.
+/// Findings of the same check, held against the same threshold for the same reason, in their order.
 fn groups<'a>(findings: &[&'a Finding]) -> Vec<Vec<&'a Finding>> {
-    fn key(finding: &Finding) -> (Check, &str, f64, &str) {
-        (finding.check, &finding.measure, finding.threshold, &finding.reason)
+    fn key(finding: &Finding) -> (Check, f64, &str) {
+        (finding.check, finding.threshold, &finding.reason)
     }
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     for &finding in findings {
@@ -67,15 +67,19 @@ fn groups<'a>(findings: &[&'a Finding]) -> Vec<Vec<&'a Finding>> {
 
 /// One measure: supported findings in sight, the others folded away.
 fn measure(analysis: &Analysis, findings: &[&Finding]) -> Markup {
-    let Finding { check, measure, threshold, side, reason, .. } = findings[0];
+    let Finding { check, number: meaning, threshold, side, reason, .. } = findings[0];
     let (supported, others): (Vec<&Finding>, Vec<&Finding>) =
         findings.iter().partition(|finding| finding.verdict == Verdict::Supported);
-    let mut remedies: Vec<&str> = supported.iter().map(|finding| finding.remedy.as_str()).collect();
-    remedies.dedup();
+    let mut remedies: Vec<&str> = Vec::new();
+    for finding in &supported {
+        if !remedies.contains(&finding.remedy.as_str()) {
+            remedies.push(&finding.remedy);
+        }
+    }
     html! {
         div class="measure" {
             h4 { (check.title()) }
-            p { (measure) ". " span class="note" { "Supported " (side) " " (number(*threshold)) ": " (reason) } }
+            p { (sentence(meaning)) ". " span class="note" { "Supported " (side) " " (number(*threshold)) ": " (reason) } }
             @if !supported.is_empty() { (values(analysis, &supported)) }
             @for remedy in remedies.into_iter().filter(|remedy| !remedy.is_empty()) {
                 p class="remedy" { strong { "What to do: " } (remedy) }
@@ -92,15 +96,20 @@ fn measure(analysis: &Analysis, findings: &[&Finding]) -> Markup {
     }
 }
 
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 fn values(analysis: &Analysis, findings: &[&Finding]) -> Markup {
     let row = |finding: &&Finding| {
         let name = finding.dimension.map_or("all", |place| &analysis.action[place].name);
         vec![
             html! { (name) },
             html! { @if let Some(value) = finding.value { (number(value)) } @else { "–" } },
-            number(finding.threshold),
             verdict(finding.verdict),
+            html! { span class="words" { (finding.measure) } },
         ]
     };
-    table(&["dimension", "value", "threshold", "verdict"], &findings.iter().map(row).collect::<Vec<_>>())
+    table(&["dimension", "value", "verdict", "measured"], &findings.iter().map(row).collect::<Vec<_>>())
 }
