@@ -26,6 +26,10 @@ pub(super) fn share(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = evidence
         .failing()
         .map(|dimension| {
+            if power[dimension] <= 0.0 {
+                return SHARE
+                    .cannot_tell(Some(dimension), "it never moves in the training episodes".to_owned());
+            }
             let holds = fair(dimension) < SHARE.threshold;
             let measure = format!(
                 "its share of what the loss looks at over its fair share{} (`{}` has {:.1} times its own)",
