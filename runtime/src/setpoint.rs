@@ -109,13 +109,22 @@ impl SetpointOutput {
         }
     }
 
-    /// Takes the form that the receiver wants, where it is one of the two for a base: robots of one make differ. A
+    /// Takes the form that the receivers want, where it is one of the two for a base: robots of one make differ. A
     /// receiver of a message in the other form would misread it without a word.
     ///
     /// # Errors
-    /// If the receiver takes something else altogether.
-    pub fn adapt(&mut self, wanted: &str) -> Result<(), Error> {
-        match (&self.form, wanted) {
+    /// If they take something else altogether, or not all the same: then a base could miss its zero because an onlooker
+    /// came. The form stays as it was.
+    pub fn adapt(&mut self, wanted: &[String]) -> Result<(), Error> {
+        let Some((wanted, others)) = wanted.split_first() else { return Ok(()) };
+        if let Some(other) = others.iter().find(|other| *other != wanted) {
+            return Err(Error::mismatch(
+                format!("messages on {}", self.topic),
+                ("one who listens there", wanted),
+                ("another", other),
+            ));
+        }
+        match (&self.form, wanted.as_str()) {
             (_, wanted) if wanted == self.message() => Ok(()),
             (Form::Twist, TwistStamped::TYPE_NAME) => {
                 self.form = Form::TwistStamped;

@@ -11,7 +11,6 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    keep_freed_memory();
     keep_candle_from_spinning();
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,ort=warn"));
@@ -33,19 +32,6 @@ fn main() -> ExitCode {
                 _ => 1,
             })
         }
-    }
-}
-
-/// Every step frees what the next one asks for again. Given back to the system in between, each page would have to be
-/// cleared again, which took an eighth of a step.
-#[allow(unsafe_code)]
-fn keep_freed_memory() {
-    /// `mi_option_purge_delay` of mimalloc.h: milliseconds until free memory goes back to the system.
-    const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-    const NEVER: std::ffi::c_long = -1;
-    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-        // SAFETY: writes an option of the allocator, which takes it up from its next use on.
-        unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, NEVER) };
     }
 }
 

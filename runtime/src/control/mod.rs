@@ -77,13 +77,13 @@ impl SetpointPublisher {
     /// Takes the forms that who listens takes. Returns who that is, by key.
     ///
     /// # Errors
-    /// If somebody listens for something else altogether.
+    /// If somebody listens for something else altogether, or not all for the same.
     pub fn adapt(&mut self, presence: &Presence) -> Result<BTreeMap<String, Listeners>, Error> {
         let mut listening = BTreeMap::new();
         for (output, publisher) in &mut self.outputs {
             let key = publisher.key_expr().to_string();
             let listeners = presence.listeners(&key);
-            listeners.messages.iter().try_for_each(|message| output.adapt(message))?;
+            output.adapt(&listeners.messages)?;
             listening.insert(key, listeners);
         }
         Ok(listening)

@@ -90,13 +90,18 @@ fn a_base_is_told_in_the_form_it_takes() {
     let base =
         outputs.iter_mut().find(|output| output.topic == "/motion_target/target_speed_chassis").unwrap();
     assert_eq!(base.message(), TwistStamped::TYPE_NAME);
-    base.adapt(TwistStamped::TYPE_NAME).unwrap();
-    base.adapt(Twist::TYPE_NAME).unwrap();
+    base.adapt(&[TwistStamped::TYPE_NAME.to_owned()]).unwrap();
+    base.adapt(&[Twist::TYPE_NAME.to_owned()]).unwrap();
     assert_eq!(base.encode(&[0.0; 23], STAMP).len(), 52);
-    let error = base.adapt("std_msgs/msg/Float32").unwrap_err().to_string();
+    let error = base.adapt(&["std_msgs/msg/Float32".to_owned()]).unwrap_err().to_string();
     assert!(error.contains("target_speed_chassis") && error.contains("Float32"), "{error}");
+    // An onlooker must not take the base's zero away from its driver.
+    let both = [Twist::TYPE_NAME, TwistStamped::TYPE_NAME].map(str::to_owned);
+    let error = base.adapt(&both).unwrap_err().to_string();
+    assert!(both.iter().all(|message| error.contains(message)), "{error}");
+    assert_eq!(base.message(), Twist::TYPE_NAME);
     let arm = outputs.iter_mut().find(|output| output.topic.contains("arm_left")).unwrap();
-    assert!(arm.adapt(Twist::TYPE_NAME).is_err());
+    assert!(arm.adapt(&[Twist::TYPE_NAME.to_owned()]).is_err());
 }
 
 #[test]
