@@ -20,6 +20,16 @@ const BUILT_IN: [(&str, &str); 2] = [
     ("so101", include_str!("../embodiments/so101.toml")),
 ];
 
+fn built_in_text(name: &str) -> Result<&'static str, Error> {
+    let known = BUILT_IN.iter().find(|(known, _)| *known == name);
+    known.map(|(_, text)| *text).ok_or_else(|| Error::UnknownName {
+        kind: "robot",
+        name: name.to_owned(),
+        place: "the built-in descriptions".to_owned(),
+        nearest: nearest_name(name, BUILT_IN.iter().map(|(known, _)| *known)),
+    })
+}
+
 /// How a group is commanded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -329,14 +339,7 @@ impl Embodiment {
     /// # Errors
     /// If there is none of that name.
     pub fn built_in(name: &str) -> Result<Self, Error> {
-        let known = BUILT_IN.iter().find(|(known, _)| *known == name);
-        let (_, text) = known.ok_or_else(|| Error::UnknownName {
-            kind: "robot",
-            name: name.to_owned(),
-            place: "the built-in descriptions".to_owned(),
-            nearest: nearest_name(name, BUILT_IN.iter().map(|(known, _)| *known)),
-        })?;
-        Self::parse(text, Path::new(name))
+        Self::parse(built_in_text(name)?, Path::new(name))
     }
 
     /// A description by what a configuration calls it: a file if that has an extension, else a built-in one.
@@ -344,8 +347,19 @@ impl Embodiment {
     /// # Errors
     /// As [`Embodiment::open`] and [`Embodiment::built_in`].
     pub fn named(name: &str) -> Result<Self, Error> {
+        Self::parse(&Self::text(name)?, Path::new(name))
+    }
+
+    /// The text of a description, to be kept beside what was recorded with it; named as for [`Embodiment::named`].
+    ///
+    /// # Errors
+    /// If there is no such description.
+    pub fn text(name: &str) -> Result<String, Error> {
         let path = Path::new(name);
-        if path.extension().is_some() { Self::open(path) } else { Self::built_in(name) }
+        if path.extension().is_none() {
+            return built_in_text(name).map(str::to_owned);
+        }
+        std::fs::read_to_string(path).map_err(Error::io(path))
     }
 
     /// A description from a file.

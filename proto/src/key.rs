@@ -18,6 +18,11 @@ pub const RESUME: &str = "sinew/resume";
 /// Topic of the operator's signs of life. Any message counts.
 pub const ALIVE: &str = "sinew/alive";
 
+/// Topic of the operator's marks of episodes: where one begins, how it went.
+pub const EPISODE: &str = "sinew/episode";
+/// Topic that events are recorded on. Nothing is published there.
+pub const EVENTS: &str = "sinew/events";
+
 /// One concrete zenoh key: chunks joined by `/`, none empty, no wildcard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);

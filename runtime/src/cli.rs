@@ -26,6 +26,10 @@ pub enum Command {
     Run(RunArgs),
     /// Play a recorded LeRobot episode as a robot's live topics.
     Replay(ReplayArgs),
+    /// Record episodes of a robot that somebody else drives.
+    Record(RecordArgs),
+    /// Mend an episode's log that was cut short.
+    Recover(RecoverArgs),
     /// Print chunks as they arrive at any subscriber.
     Watch(WatchArgs),
     /// Run all three on this machine, and draw the last chunk.
@@ -124,6 +128,9 @@ pub struct RunArgs {
     /// Folder of the bundle.
     #[arg(long, value_name = "DIR", required_unless_present = "print_config")]
     pub bundle: Option<PathBuf>,
+    /// Record episodes into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<String>,
     /// Flags of every command.
     #[command(flatten)]
     pub common: CommonArgs,
@@ -133,6 +140,39 @@ pub struct RunArgs {
     /// Flags of the policy.
     #[command(flatten)]
     pub policy: PolicyArgs,
+}
+
+/// `record`
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    /// Robot: a built-in one, or the file of another's description.
+    #[arg(long, default_value = "r1pro", value_name = "NAME|FILE")]
+    pub robot: String,
+    /// Folder for episodes.
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<String>,
+    /// What the robot is to do; kept with every episode.
+    #[arg(long)]
+    pub instruction: Option<String>,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Flags of the network.
+    #[command(flatten)]
+    pub zenoh: ZenohArgs,
+}
+
+/// `recover`
+#[derive(Debug, Args)]
+pub struct RecoverArgs {
+    /// The log, such as episode_000003.mcap.part.
+    pub log: PathBuf,
+    /// The mended file; by default beside the log.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `replay`
@@ -202,6 +242,15 @@ impl CommonArgs {
     /// As [`Config::open`].
     pub fn configuration(&self) -> Result<Config, Error> {
         self.config.as_deref().map_or_else(Config::built_in, Config::open)
+    }
+}
+
+impl RecordArgs {
+    /// Lays the flags over a configuration.
+    pub fn apply(&self, config: &mut Config) {
+        override_with(&mut config.record.folder, self.folder.clone());
+        override_with(&mut config.policy.instruction, self.instruction.clone());
+        self.zenoh.apply(config);
     }
 }
 

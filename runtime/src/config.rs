@@ -6,6 +6,7 @@ pub use motion::{EndPosture, ScheduleConfig, ScheduleMode, SetpointConfig, Start
 
 use crate::clock::NS_PER_MS;
 use crate::error::Error;
+use crate::record::RecordConfig;
 use crate::safety::SafetyConfig;
 use crate::sync::Limits;
 use serde::{Deserialize, Serialize};
@@ -167,6 +168,8 @@ pub struct Config {
     pub feedback: FeedbackConfig,
     /// Limits on motion.
     pub safety: SafetyConfig,
+    /// Episodes to disk.
+    pub record: RecordConfig,
     /// Topics of cameras, by the bundle's name.
     pub cameras: BTreeMap<String, String>,
 }
@@ -224,6 +227,7 @@ impl Config {
             }
         }
         self.schedule.validate()?;
+        self.record.validate()?;
         self.setpoints.validate()
     }
 

@@ -145,6 +145,14 @@ pub enum Error {
         /// Expected and found.
         message: String,
     },
+    /// An episode's log could not be written or read.
+    #[error("{}: {message}", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A picture could not be drawn.
     #[error("{}: {message}", path.display())]
     Plot {

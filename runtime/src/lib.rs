@@ -30,6 +30,7 @@ pub mod plot;
 pub mod policy;
 pub mod presence;
 pub mod publish;
+pub mod record;
 pub mod replay;
 pub mod robot;
 pub mod run;

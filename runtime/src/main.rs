@@ -5,13 +5,16 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 use sinew_runtime::Error;
-use sinew_runtime::cli::{Cli, Command, CommonArgs, DemoArgs, ReplayArgs, RunArgs, WatchArgs};
+use sinew_runtime::cli::{
+    Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, ReplayArgs, RunArgs, WatchArgs,
+};
 use sinew_runtime::config::Config;
 use sinew_runtime::demo::{DemoOptions, Say, demo};
+use sinew_runtime::record::{Outcome, record, recover};
 use sinew_runtime::replay::replay;
 use sinew_runtime::run::run;
 use sinew_runtime::stop::Stop;
-use sinew_runtime::telemetry::{Event, EventKind, Summary, Terminal};
+use sinew_runtime::telemetry::{Event, EventKind, RecordingReport, RecordingState, Summary, Terminal};
 use sinew_runtime::watch::{WatchEvent, watch};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -40,6 +43,8 @@ fn main() -> ExitCode {
     let outcome = match cli.command {
         Command::Run(args) => run_command(args, &terminal),
         Command::Replay(args) => replay_command(args),
+        Command::Record(args) => record_command(args),
+        Command::Recover(args) => recover_command(&args),
         Command::Watch(args) => watch_command(args),
         Command::Demo(args) => demo_command(args),
     };
@@ -58,6 +63,9 @@ fn run_command(args: RunArgs, terminal: &Terminal) -> anyhow::Result<bool> {
     let mut config = args.common.configuration()?;
     args.zenoh.apply(&mut config);
     args.policy.apply(&mut config);
+    if let Some(folder) = args.record {
+        config.record.folder = folder;
+    }
     if print_config(&args.common, &config)? {
         return Ok(true);
     }
@@ -91,6 +99,40 @@ fn replay_command(args: ReplayArgs) -> anyhow::Result<bool> {
             summary.late_row_count,
             summary.max_late_ms
         );
+    }
+    Ok(true)
+}
+
+fn record_command(args: RecordArgs) -> anyhow::Result<bool> {
+    let mut config = args.common.configuration()?;
+    args.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(true);
+    }
+    let stop = Stop::on_signals()?.within(args.common.seconds);
+    let summary = record(&args.robot, &config, &stop, |event| {
+        log_event(event);
+        if args.common.json { print_json(event) } else { Ok(()) }
+    })?;
+    let totals = summary.recording;
+    tracing::info!(
+        "{} episodes, {} messages, {:.1} MB",
+        totals.episode_count,
+        totals.message_count,
+        totals.payload_bytes as f64 / 1e6
+    );
+    Ok(summary.is_complete())
+}
+
+fn recover_command(args: &RecoverArgs) -> anyhow::Result<bool> {
+    let recovered = recover(&args.log, args.output.as_deref())?;
+    match &recovered.damage {
+        Some(damage) => tracing::info!("{} is torn: {damage}", args.log.display()),
+        None => tracing::info!("{} is whole", args.log.display()),
+    }
+    tracing::info!("{}: {} messages", recovered.path.display(), recovered.message_count);
+    if args.json {
+        print_json(&recovered)?;
     }
     Ok(true)
 }
@@ -204,8 +246,28 @@ fn log_event(event: &Event) {
                 "camera {camera}: the bundle was trained with {width}×{height} pixels, frames have {found_width}×{found_height}"
             )
         }
+        EventKind::RecorderReady { robot, locators } => tracing::info!(
+            "ready to record {robot}; listening on {}",
+            if locators.is_empty() { "nothing".to_owned() } else { locators.join(" ") }
+        ),
+        EventKind::Recording(report) => log_recording(report),
         EventKind::Error { message } => tracing::error!("{message}"),
         EventKind::Summary(_) => {}
+    }
+}
+
+fn log_recording(report: &RecordingReport) {
+    let path = report.path.as_deref().map_or_else(String::new, |path| path.display().to_string());
+    let message = report.message.as_deref().unwrap_or_default();
+    match report.state {
+        RecordingState::Started => tracing::info!("recording {path}"),
+        RecordingState::Ended => tracing::info!(
+            "recorded {path}: {} messages, {}",
+            report.message_count,
+            report.outcome.map_or("not marked", Outcome::name)
+        ),
+        RecordingState::Failed => tracing::error!("RECORDING STOPPED: {message}"),
+        RecordingState::MarkRefused => tracing::warn!("{message}"),
     }
 }
 

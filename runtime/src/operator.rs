@@ -4,6 +4,7 @@
 
 use crate::clock::{self, Moment};
 use crate::error::Error;
+use crate::record::Marker;
 use crate::safety::Operator;
 use crate::stop::Stop;
 use signal_hook::consts::SIGUSR1;
@@ -59,11 +60,16 @@ pub struct OperatorLink {
 
 impl OperatorLink {
     /// Listens to the keys, to SIGUSR1 (stop), and, if somebody sits at a terminal, to the keyboard: the return key is
-    /// stop, `r` and return resume.
+    /// stop, `r` and return resume; while episodes are recorded, marks of them go to the `marker`.
     ///
     /// # Errors
     /// If zenoh or the system refuses.
-    pub fn open(session: &Session, namespace: &str, stop: &Stop) -> Result<Self, Error> {
+    pub(crate) fn open(
+        session: &Session,
+        namespace: &str,
+        marker: Option<Marker>,
+        stop: &Stop,
+    ) -> Result<Self, Error> {
         let panel = Arc::<Panel>::default();
         signal_hook::flag::register(SIGUSR1, Arc::clone(&panel.stop)).map_err(Error::Signal)?;
         let mut link = Self { panel, subscribers: Vec::new() };
@@ -71,7 +77,7 @@ impl OperatorLink {
         link.listen(session, namespace, RESUME, Panel::say_resume)?;
         link.listen(session, namespace, ALIVE, |panel| panel.say_alive(clock::moment()))?;
         if std::io::stdin().is_terminal() {
-            read_keyboard(link.panel(), stop.clone())?;
+            read_keyboard(link.panel(), marker, stop.clone())?;
         }
         Ok(link)
     }
@@ -99,13 +105,14 @@ impl OperatorLink {
 }
 
 /// Nobody waits for this thread: a read of the keyboard cannot be interrupted. It ends with the program.
-fn read_keyboard(panel: Arc<Panel>, stop: Stop) -> Result<(), Error> {
+fn read_keyboard(panel: Arc<Panel>, marker: Option<Marker>, stop: Stop) -> Result<(), Error> {
     let name = "keyboard".to_owned();
     let read = move || {
         for line in std::io::stdin().lock().lines().map_while(Result::ok) {
             match line.trim() {
                 _ if stop.is_requested() => return,
                 "r" => panel.say_resume(),
+                line if marker.as_ref().is_some_and(|marker| marker.take(line)) => {}
                 _ => panel.say_stop(),
             }
         }

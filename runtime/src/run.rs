@@ -12,13 +12,14 @@ use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::presence::PresenceWatch;
 use crate::publish::Publisher;
+use crate::record::{self, Marker, Recorder};
 use crate::schedule::{DropReason, Ending, Outcome};
 use crate::slot::{Latest, Slot};
 use crate::status::{StatusLink, StatusTopic};
 use crate::stop::Stop;
 use crate::telemetry::{Event, EventKind, Ready, StreamReport, Summary, Telemetry};
 use crate::thread::Thread;
-use sinew_models::contract::Bundle;
+use sinew_models::contract::{Bundle, MANIFEST_FILE};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -56,6 +57,7 @@ pub fn run(
     let session = net::open(&config.zenoh)?;
     let limits = config.sync.limits();
     let publisher = Publisher::declare(&session, &config.zenoh.namespace, &plan.commands)?;
+    let recorder = recorder(&plan, config, &session, &telemetry)?;
     let ingest = Ingest::start(&session, &config.zenoh, &plan, limits, &telemetry, stop)?;
     let inbox = ingest.inbox();
     let mover =
@@ -64,6 +66,7 @@ pub fn run(
     ready.outputs.extend(mover.iter().flat_map(|mover| mover.control.publisher.keys()));
     ready.moves_to_start = mover.as_ref().is_some_and(|mover| mover.moves_to_start);
     telemetry.emit(EventKind::Ready(ready));
+    recorder.iter().for_each(Recorder::begin);
 
     let (control, link) = mover.map(|mover| (mover.control, mover.link)).unzip();
     let exchange = control.as_ref().map(|control: &Control| Arc::clone(&control.exchange));
@@ -89,7 +92,10 @@ pub fn run(
     let is_over = || thread.is_finished() || control.as_ref().is_some_and(Thread::is_finished);
     let mut outcome = Ok(());
     while outcome.is_ok() && !stop.is_requested() && !is_over() {
-        outcome = watched.wait(&events, &mut report);
+        outcome = watched.wait(&events, &mut |event| {
+            recorder.iter().for_each(|recorder| recorder.event(event));
+            report(event)
+        });
         if outcome.is_ok() && telemetry.chunk_count() == 0 {
             outcome = inbox.contradiction.take().map_or(Ok(()), Err);
         }
@@ -100,11 +106,12 @@ pub fn run(
     // What the joints report is needed until the robot is where it is to be.
     let controlled = control.map_or(Ok(()), Thread::join);
     let ingested = ingest.finish();
+    let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let closed = zenoh::Wait::wait(session.close()).map_err(Error::zenoh("closing"));
     if let Some(Delivery { sequence, .. }) = exchange.and_then(|exchange| exchange.chunk.take()) {
         telemetry.ending(Ending { sequence, outcome: Outcome::Dropped { reason: DropReason::Holding } });
     }
-    outcome.and(controlled).and(inferred).and(interrupted).and(ingested).and(closed)?;
+    outcome.and(controlled).and(inferred).and(interrupted).and(ingested).and(recorded).and(closed)?;
     watched.look();
     while let Ok(event) = events.try_recv() {
         report(&event).map_err(Error::Report)?;
@@ -113,6 +120,28 @@ pub fn run(
     let last = Event::new(clock::now(), EventKind::Summary(Box::new(summary.clone())));
     report(&last).map_err(Error::Report)?;
     Ok(summary)
+}
+
+/// What writes episodes, if they are to be recorded.
+fn recorder(
+    plan: &Plan,
+    config: &Config,
+    session: &zenoh::Session,
+    telemetry: &Arc<Telemetry>,
+) -> Result<Option<Recorder>, Error> {
+    if !config.record.is_on() {
+        return Ok(None);
+    }
+    let manifest = &plan.bundle.manifest;
+    let robot = if config.policy.robot.is_empty() { &manifest.embodiment } else { &config.policy.robot };
+    let mut about = record::about(robot, &plan.embodiment, config)?;
+    about.facts.insert("bundle_id".to_owned(), manifest.bundle_id.clone());
+    let path = plan.bundle.path(MANIFEST_FILE);
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io { path, source })?;
+    about.files.insert(MANIFEST_FILE.to_owned(), text);
+    let topics = record::of_robot(&plan.embodiment, config)?;
+    let instruction = &config.policy.instruction;
+    Recorder::start(session, &config.record, topics, about, instruction, telemetry).map(Some)
 }
 
 /// What moves the robot, before its thread starts.
@@ -133,12 +162,14 @@ impl Mover {
     ) -> Result<Self, Error> {
         let mut drive = motion.drive();
         let exchange = Arc::new(Exchange { chunk: Slot::default(), brief: Latest::new(drive.brief()) });
+        let is_recording = config.record.is_on();
+        let marker = is_recording.then(|| Marker::new(session, &config.zenoh.namespace)).transpose()?;
         let publisher = SetpointPublisher::declare(session, &config.zenoh.namespace, motion.outputs.clone())?;
         let control = Control {
             drive,
             safety: motion.safety.clone(),
             status: StatusLink::open(session, &config.zenoh.namespace, &motion.status, telemetry)?,
-            operator: OperatorLink::open(session, &config.zenoh.namespace, stop)?,
+            operator: OperatorLink::open(session, &config.zenoh.namespace, marker, stop)?,
             camera_count: motion.camera_count,
             chunk_at: None,
             policy_since: None,

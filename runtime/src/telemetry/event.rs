@@ -5,12 +5,14 @@ use crate::clock::ms;
 use crate::command::Clamp;
 use crate::motion::Joints;
 use crate::presence::Listeners;
+use crate::record::Outcome;
 use crate::safety::{LimitHits, State};
 use crate::schedule::{Accepted, Ending, Seam};
 use serde::{Serialize, Serializer};
 use sinew_proto::Stamp;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Something that happened, and when.
@@ -37,6 +39,13 @@ impl Event {
 pub enum EventKind {
     /// Start-up checks passed; subscriptions and publications are declared.
     Ready(Ready),
+    /// A recorder without a policy listens.
+    RecorderReady {
+        /// The robot.
+        robot: String,
+        /// Where others can reach the session.
+        locators: Vec<String>,
+    },
     /// A chunk was published.
     Chunk(ChunkReport),
     /// Who listens to set-points, as far as bridges to ROS say.
@@ -95,6 +104,8 @@ pub enum EventKind {
         /// Width and height that arrive.
         found: [usize; 2],
     },
+    /// An episode's recording began, ended or failed.
+    Recording(RecordingReport),
     /// Something failed, and the run goes on.
     Error {
         /// What.
@@ -102,6 +113,51 @@ pub enum EventKind {
     },
     /// The run is over.
     Summary(Box<Summary>),
+}
+
+/// What happened to a recording.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingState {
+    /// An episode began.
+    Started,
+    /// An episode ended, and its file is whole.
+    Ended,
+    /// Nothing is recorded any more, until the next episode begins.
+    Failed,
+    /// A mark that says nothing, or that comes when nothing is recorded.
+    MarkRefused,
+}
+
+/// A recording and what happened to it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordingReport {
+    /// What happened.
+    pub state: RecordingState,
+    /// The episode's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// How the episode went, if the operator said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// Messages in it.
+    pub message_count: u64,
+    /// What is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// What was recorded in a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RecordingTotals {
+    /// Whole episodes.
+    pub episode_count: u64,
+    /// Messages in them.
+    pub message_count: u64,
+    /// Bytes of these messages.
+    pub payload_bytes: u64,
+    /// How often recording failed.
+    pub failure_count: u64,
 }
 
 /// What the run is made of.
@@ -296,14 +352,16 @@ pub struct Summary {
     pub chunk_ends: BTreeMap<&'static str, u64>,
     /// Ticks in which a limit kept a joint from what was wanted, by joint.
     pub limit_hits: BTreeMap<String, LimitHits>,
+    /// What was recorded.
+    pub recording: RecordingTotals,
     /// Events that were lost because nobody read them in time.
     pub lost_event_count: u64,
 }
 
 impl Summary {
-    /// Whether every chunk and every event came out.
+    /// Whether every chunk and every event came out, and whatever was to be recorded was.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.failed_chunk_count == 0 && self.lost_event_count == 0
+        self.failed_chunk_count == 0 && self.lost_event_count == 0 && self.recording.failure_count == 0
     }
 }

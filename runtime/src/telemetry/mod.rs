@@ -5,7 +5,8 @@ mod histogram;
 mod terminal;
 
 pub use event::{
-    ChunkReport, Event, EventKind, MergeReport, Ready, SeamReport, StageTimes, StreamReport, Summary,
+    ChunkReport, Event, EventKind, MergeReport, Ready, RecordingReport, RecordingState, RecordingTotals,
+    SeamReport, StageTimes, StreamReport, Summary,
 };
 pub use histogram::{Histogram, Percentiles};
 pub use terminal::Terminal;
@@ -80,6 +81,7 @@ struct Totals {
     stages: BTreeMap<&'static str, Histogram>,
     not_ready: BTreeMap<&'static str, u64>,
     limit_hits: BTreeMap<String, LimitHits>,
+    recording: RecordingTotals,
 }
 
 /// Counts what happens in one run and passes it on.
@@ -151,6 +153,18 @@ impl Telemetry {
         self.emit(EventKind::ChunkEnd(ending));
     }
 
+    /// Counts what happened to a recording and passes it on. `payload_bytes` are those of an episode that ended.
+    pub fn recording(&self, report: RecordingReport, payload_bytes: u64) {
+        {
+            let totals = &mut lock(&self.totals).recording;
+            totals.episode_count += u64::from(report.state == RecordingState::Ended);
+            totals.failure_count += u64::from(report.state == RecordingState::Failed);
+            totals.message_count += report.message_count;
+            totals.payload_bytes += payload_bytes;
+        }
+        self.emit(EventKind::Recording(report));
+    }
+
     /// Takes over how often limits were hit, one entry a joint.
     pub fn limit_hits(&self, axes: &[JointAxis], hits: &[LimitHits]) {
         let hit = axes.iter().zip(hits).filter(|(_, hits)| **hits != LimitHits::default());
@@ -195,6 +209,7 @@ impl Telemetry {
             not_ready: totals.not_ready.clone(),
             chunk_ends: self.chunk_ends(),
             limit_hits: totals.limit_hits.clone(),
+            recording: totals.recording,
             streams: self.streams(),
             lost_event_count: self.lost.load(Ordering::Relaxed),
         }

@@ -149,6 +149,24 @@ impl Program {
         (program, locator)
     }
 
+    /// The same, with no file allowed to grow beyond so many blocks of 512 bytes, as on a full disk.
+    pub(crate) fn run_with_file_limit(
+        bundle: &TempDir,
+        block_count: u32,
+        arguments: &[&str],
+    ) -> (Self, String) {
+        let mut command = Command::new("sh");
+        // A program that ignores the signal is told of the limit by an error.
+        let script = format!("trap '' XFSZ; ulimit -f {block_count}; exec \"$@\"");
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_sinew-runtime"), "run", "--json"]);
+        command.arg("--bundle").arg(bundle.path()).args(["--listen", "tcp/127.0.0.1:0"]).args(arguments);
+        command.env("ORT_DYLIB_PATH", onnxruntime());
+        let program = Self::start(command);
+        let ready = program.event("ready");
+        let locator = ready["locators"][0].as_str().unwrap().to_owned();
+        (program, locator)
+    }
+
     /// The robot of `robot.py`.
     pub(crate) fn robot(folder: &TempDir, plan: &Value) -> Self {
         let path = folder.path().join("plan.json");
@@ -242,4 +260,11 @@ pub(crate) fn complete(arguments: &[&str]) -> (i32, String, String) {
     };
     let [stdout, stderr] = [stdout, stderr].map(|path| fs::read_to_string(path).unwrap());
     (status.code().unwrap(), stdout, stderr)
+}
+
+/// An episode's log, as `read_log.py` sees it.
+pub(crate) fn read_log(path: &Path) -> Value {
+    let output = oracle("read_log.py").arg(path).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "{} cannot be read", path.display());
+    serde_json::from_slice(&output.stdout).unwrap()
 }

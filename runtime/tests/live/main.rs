@@ -10,6 +10,7 @@ mod kit;
 mod motion;
 mod network;
 mod policy;
+mod recorded;
 mod refusal;
 mod replayed;
 mod robot;

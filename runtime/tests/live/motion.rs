@@ -8,10 +8,10 @@ use tempfile::TempDir;
 
 const JOINT_STATE: &str = "sensor_msgs/msg/JointState";
 const TWIST_STAMPED: &str = "geometry_msgs/msg/TwistStamped";
-const CHASSIS: &str = "/motion_target/target_speed_chassis";
+pub(crate) const CHASSIS: &str = "/motion_target/target_speed_chassis";
 const CHASSIS_LIMIT: &str = "/motion_target/chassis_acc_limit";
 /// Group, topic, largest speeds.
-const JOINT_TOPICS: [(&str, &str, &[f64]); 5] = [
+pub(crate) const JOINT_TOPICS: [(&str, &str, &[f64]); 5] = [
     ("torso", "/motion_target/target_joint_state_torso", &[0.5; 4]),
     ("left_arm", "/motion_target/target_joint_state_arm_left", &[1.6, 1.6, 1.6, 1.6, 4.0, 4.0, 4.0]),
     ("left_gripper", "/motion_target/target_position_gripper_left", &[]),
@@ -28,7 +28,7 @@ fn token(kind: &str, topic: &str, message: &str) -> String {
     format!("@/a1b2c3/@ros2_lv/{kind}/{}/{}/:1::1,10", escaped(topic), escaped(message))
 }
 
-fn motion_plan(folder: &TempDir, locator: &str) -> Value {
+pub(crate) fn motion_plan(folder: &TempDir, locator: &str) -> Value {
     let mut plan = plan(folder, locator);
     let mut commands: serde_json::Map<String, Value> =
         JOINT_TOPICS.iter().map(|(_, topic, _)| ((*topic).to_owned(), json!(JOINT_STATE))).collect();

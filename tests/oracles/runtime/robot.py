@@ -18,6 +18,9 @@ The plan is a JSON object:
     commands          {topic: ROS type} of set-points to be seen; they come in one last line, by topic
     tokens            liveliness tokens to declare, as a bridge to ROS does
     min_commands      not to stop before so many set-points of each came
+    marks             marks of episodes to send, one after the other: at the end, or
+    marks_after_s     after so long
+    raw_after_s       when to begin with `raw`
 
 It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
 fields, and of each group the trajectory's. Types are those that rosbags ships for ROS 2 Humble; only ActionChunk is
@@ -74,6 +77,9 @@ class Robot:
         self.session = zenoh.open(config)
         self.prefix = plan["namespace"] + "/" if plan.get("namespace") else ""
         self.chunks, self.trajectories = [], {}
+        self.marks = list(plan.get("marks", []))
+        self.marks_from_s = time.monotonic() + plan.get("marks_after_s", float("inf"))
+        self.raw_from_s = time.monotonic() + plan.get("raw_after_s", 0)
         self.commands = {topic: [] for topic in plan.get("commands", {})}
         self.subscribers = [
             self.session.declare_subscriber(self.prefix + "sinew/action_chunk", self.on_chunk),
@@ -120,8 +126,12 @@ class Robot:
             text = camera.get("format", "rgb8; jpeg compressed bgr8")
             message = encode("sensor_msgs/msg/CompressedImage", header=at, format=text, data=data)
             self.put(topic, message[: len(message) - camera.get("cut", 0)])
-        for key, digits in self.plan.get("raw", {}).items():
-            self.put(key, bytes.fromhex(digits))
+        if time.monotonic() >= self.raw_from_s:
+            for key, digits in self.plan.get("raw", {}).items():
+                self.put(key, bytes.fromhex(digits))
+
+    def mark(self):
+        self.put("sinew/episode", encode("std_msgs/msg/String", data=self.marks.pop(0)))
 
     def complete(self):
         """Chunks of which every wanted trajectory was seen."""
@@ -144,6 +154,8 @@ class Robot:
         while True:
             start = time.monotonic()
             self.publish()
+            if self.marks and start >= self.marks_from_s:
+                self.mark()
             complete = self.complete()
             if instruction and len(complete) >= instruction["after"]:
                 self.put("sinew/instruction", encode("std_msgs/msg/String", data=instruction["text"]))
@@ -155,6 +167,8 @@ class Robot:
                 break
             if select.select([sys.stdin], [], [], max(0, start + period - time.monotonic()))[0]:
                 break
+        while self.marks:
+            self.mark()
         for chunk in self.complete()[: limit or None]:
             print(json.dumps(chunk), flush=True)
         if self.commands:

@@ -1,0 +1,59 @@
+//! Marks from the keyboard of whoever sits at the terminal.
+
+use super::mark::of_line;
+use super::writer::text_message;
+use crate::error::Error;
+use crate::stop::Stop;
+use sinew_proto::key::{EPISODE, Key};
+use std::io::{BufRead, IsTerminal};
+use zenoh::{Session, Wait};
+
+/// What the keys mean, for people.
+pub(super) const KEYS: &str =
+    "b begins an episode; s success, f failure, d discard end it; n TEXT is a note (each with return)";
+
+/// Sends marks by a session, as any other operator does.
+#[derive(Clone, Debug)]
+pub(crate) struct Marker {
+    session: Session,
+    key: Key,
+}
+
+impl Marker {
+    /// # Errors
+    /// If the namespace is no key.
+    pub(crate) fn new(session: &Session, namespace: &str) -> Result<Self, Error> {
+        Ok(Self { session: session.clone(), key: Key::of_topic_in(namespace, EPISODE)? })
+    }
+
+    /// Sends the mark that a line stands for. Returns whether it stands for one.
+    pub(crate) fn take(&self, line: &str) -> bool {
+        let Some(mark) = of_line(line) else { return false };
+        if let Err(error) = self.session.put(self.key.as_str().to_owned(), text_message(&mark)).wait() {
+            tracing::warn!("mark `{mark}` was not sent: {error}");
+        }
+        true
+    }
+}
+
+/// Listens to the keyboard, if somebody sits at a terminal. Nobody waits for this thread: a read of the keyboard cannot
+/// be interrupted. It ends with the program.
+pub(super) fn listen(marker: Marker, stop: Stop) -> Result<(), Error> {
+    if !std::io::stdin().is_terminal() {
+        return Ok(());
+    }
+    tracing::info!("{KEYS}");
+    let name = "keyboard".to_owned();
+    let read = move || {
+        for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+            if stop.is_requested() {
+                return;
+            }
+            if !marker.take(&line) {
+                tracing::warn!("`{line}` is no mark: {KEYS}");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name(name.clone()).spawn(read);
+    thread.map(drop).map_err(|source| Error::Thread { name, source })
+}
