@@ -19,14 +19,15 @@ use sinew_proto::msg::std_msgs::Header;
 use sinew_proto::{Message, Stamp};
 use sinew_runtime::clock;
 use sinew_runtime::command::Chunk;
-use sinew_runtime::config::Config;
-use sinew_runtime::history::{History, Sample};
-use sinew_runtime::ingest::FramePreparer;
+use sinew_runtime::config::{Config, PictureMessage};
+use sinew_runtime::history::Sample;
+use sinew_runtime::ingest::{FramePreparer, Prepared};
 use sinew_runtime::net;
 use sinew_runtime::plan::Plan;
 use sinew_runtime::policy::{Inferred, Policy, fill_gaussian};
 use sinew_runtime::publish::Publisher;
-use sinew_runtime::sync::{Frame, Streams};
+use sinew_runtime::stream::Stream;
+use sinew_runtime::sync::{Frame, Limits, Streams};
 use sinew_runtime::telemetry::Histogram;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -69,9 +70,11 @@ fn main() {
     let mut preparers: Vec<FramePreparer> =
         plan.cameras.iter().map(|_| FramePreparer::new(size).unwrap()).collect();
     let pictures = pictures();
+    // The same pictures again and again.
+    let limits = Limits { max_equal_pictures: 0, ..config.sync.limits() };
     let mut streams = Streams {
-        cameras: plan.cameras.iter().map(|_| History::new(4)).collect(),
-        groups: plan.embodiment.groups.iter().map(|_| History::new(16)).collect(),
+        cameras: plan.cameras.iter().map(|_| Stream::new(4, limits)).collect(),
+        groups: plan.embodiment.groups.iter().map(|_| Stream::new(16, limits)).collect(),
     };
     let mut noise = vec![0.0; policy.noise_len()];
     let mut times: Vec<Histogram> = STAGES.map(|_| Histogram::default()).to_vec();
@@ -84,7 +87,8 @@ fn main() {
         marks.push(Instant::now());
         for (input, message) in plan.feedback.iter().zip(&wire.groups) {
             let (captured_at, value) = input.reader.read(message).unwrap();
-            streams.groups[input.group].push(Sample { captured_at, received_at: taken_at, value }).unwrap();
+            let sample = Sample { captured_at, received_at: taken_at, value };
+            streams.groups[input.group].admit(sample, None).unwrap();
         }
         marks.push(Instant::now());
         let observation = plan.synchronizer.observe(&streams, used, clock::now()).unwrap();
@@ -124,12 +128,14 @@ fn main() {
 fn take_frames(wire: &Wire, preparers: &mut [FramePreparer], streams: &mut Streams) {
     std::thread::scope(|scope| {
         let cameras = preparers.iter_mut().zip(&wire.cameras).zip(&mut streams.cameras);
-        for ((preparer, message), history) in cameras {
+        for ((preparer, message), stream) in cameras {
             scope.spawn(move || {
                 let mut pixels = Vec::new();
-                let (captured_at, _) = preparer.prepare(message, &mut pixels).unwrap();
+                let prepared = preparer.prepare(PictureMessage::CompressedImage, message, &mut pixels);
+                let Prepared { captured_at, fingerprint, .. } = prepared.unwrap();
                 let value = Arc::new(Frame { pixels, prepare_ns: 0 });
-                history.push(Sample { captured_at, received_at: captured_at, value }).unwrap();
+                let sample = Sample { captured_at, received_at: captured_at, value };
+                stream.admit(sample, Some(fingerprint)).unwrap();
             });
         }
     });

@@ -1,6 +1,6 @@
 //! Commands and flags.
 
-use crate::config::{Config, ExecutionProvider, Mode};
+use crate::config::{CameraConfig, Config, ExecutionProvider, Mode};
 use crate::error::Error;
 use crate::replay::ReplayOptions;
 use crate::watch::WatchOptions;
@@ -280,7 +280,8 @@ impl PolicyArgs {
         override_with(&mut policy.onnxruntime, self.onnxruntime.clone());
         override_with(&mut policy.seed, self.seed);
         policy.allow_cpu_fallback |= self.allow_cpu_fallback;
-        config.cameras.extend(self.camera.iter().cloned());
+        let topics = self.camera.iter().map(|(name, topic)| (name.clone(), CameraConfig::compressed(topic)));
+        config.cameras.extend(topics);
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the user decides: a TOML file laid over the commented default, then flags.
 
+mod camera;
 mod motion;
 
+pub use camera::{CameraConfig, PictureMessage};
 pub use motion::{EndPosture, ScheduleConfig, ScheduleMode, SetpointConfig, StartPosture};
 
 use crate::clock::NS_PER_MS;
@@ -108,6 +110,8 @@ pub struct SyncConfig {
     pub max_age_ms: f64,
     /// How long other streams may take to reach the reference frame's time.
     pub settle_ms: f64,
+    /// Equal pictures in a row that a camera may send.
+    pub max_equal_pictures: u32,
 }
 
 impl SyncConfig {
@@ -115,8 +119,9 @@ impl SyncConfig {
     #[must_use]
     pub fn limits(&self) -> Limits {
         let ns = |ms: f64| (ms * NS_PER_MS).round() as i64;
-        let Self { max_skew_ms, max_age_ms, settle_ms } = *self;
-        Limits { max_skew_ns: ns(max_skew_ms), max_age_ns: ns(max_age_ms), settle_ns: ns(settle_ms) }
+        let Self { max_skew_ms, max_age_ms, settle_ms, max_equal_pictures } = *self;
+        let (max_skew_ns, max_age_ns) = (ns(max_skew_ms), ns(max_age_ms));
+        Limits { max_skew_ns, max_age_ns, settle_ns: ns(settle_ms), max_equal_pictures }
     }
 }
 
@@ -170,8 +175,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Episodes to disk.
     pub record: RecordConfig,
-    /// Topics of cameras, by the bundle's name.
-    pub cameras: BTreeMap<String, String>,
+    /// Where cameras' pictures come from, by the bundle's name.
+    pub cameras: BTreeMap<String, CameraConfig>,
 }
 
 impl Config {
@@ -215,7 +220,7 @@ impl Config {
     /// If one makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
         self.safety.validate()?;
-        let SyncConfig { max_skew_ms, max_age_ms, settle_ms } = self.sync;
+        let SyncConfig { max_skew_ms, max_age_ms, settle_ms, .. } = self.sync;
         for (key, ms) in [("max_skew_ms", max_skew_ms), ("max_age_ms", max_age_ms), ("settle_ms", settle_ms)]
         {
             if !(0.0..=MAX_MS).contains(&ms) {
@@ -305,8 +310,20 @@ mod tests {
         let text = "[zenoh]\nmode = \"client\"\n[cameras]\nhead = \"/head\"\n[policy]\nseed = 7\n";
         let config = Config::parse(text, "test").unwrap();
         assert_eq!((config.zenoh.mode, config.policy.seed), (Mode::Client, 7));
-        assert_eq!(config.cameras["head"], "/head");
+        assert_eq!(config.cameras["head"], CameraConfig::compressed("/head"));
         assert_eq!(Config::parse(&config.to_toml().unwrap(), "printed").unwrap(), config);
+    }
+
+    #[test]
+    fn a_camera_is_a_topic_or_a_table() {
+        let raw = "[cameras.head]\ntopic = \"/raw\"\nmessage = \"sensor_msgs/msg/Image\"\n";
+        let config = Config::parse(raw, "test").unwrap();
+        assert_eq!(config.cameras["head"].message, PictureMessage::Image);
+        assert_eq!(Config::parse(&config.to_toml().unwrap(), "printed").unwrap(), config);
+        let refusal = |text| Config::parse(text, "robot.toml").unwrap_err().to_string();
+        assert!(refusal("[cameras.head]\ntopci = \"/x\"\n").contains("topci"));
+        assert!(refusal("[cameras]\nhead = 3\n").contains("a topic's name, or a table"));
+        assert!(refusal("[cameras]\nhead = { topic = \"/x\", message = \"Depth\" }\n").contains("Depth"));
     }
 
     #[test]

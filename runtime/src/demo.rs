@@ -67,6 +67,8 @@ pub type Say = Arc<dyn Fn(String) + Send + Sync>;
 pub fn demo(options: &DemoOptions, config: &Config, stop: &Stop, say: &Say) -> Result<DemoSummary, Error> {
     let mut config = config.clone();
     config.zenoh = local(&[]);
+    // Video has no noise where nothing moves.
+    config.sync.max_equal_pictures = 0;
     if config.policy.instruction.is_empty() {
         config.policy.instruction = task(&options.replay)?;
     }
@@ -149,9 +151,8 @@ impl Part<Summary> {
                         say(format!("Chunk {sequence} is out, {latency_ms:.0} ms after its observation."));
                     }
                     EventKind::NotReady { message, .. } => say(format!("The policy waits: {message}.")),
-                    EventKind::Error { message } | EventKind::Malformed { message, .. } => {
-                        say(message.clone())
-                    }
+                    EventKind::Error { message } => say(message.clone()),
+                    EventKind::Unusable { stream, message, .. } => say(format!("{stream}: {message}")),
                     _ => {}
                 }
                 Ok(())

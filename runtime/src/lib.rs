@@ -7,8 +7,8 @@
 //!   operator ─► instruction ───────────────────────► publish
 //! ```
 //!
-//! Pure: [`sync`] (samples to an observation), [`state`] (feedback to the state vector), [`command`] (a chunk to
-//! messages). Time is an argument there. The shell around them: [`ingest`], [`policy`], [`publish`], [`run`].
+//! Pure: [`stream`] (which messages may be used), [`sync`] (samples to an observation), [`state`] (feedback to the state
+//! vector), [`command`] (a chunk to messages). Time is an argument there. The shell around them: [`ingest`], [`policy`], [`publish`], [`run`].
 //! [`replay`], [`watch`] and [`demo`] are the robot, an onlooker, and all three at once on one machine.
 
 pub mod cli;
@@ -41,6 +41,7 @@ pub mod slot;
 pub mod state;
 pub mod status;
 pub mod stop;
+pub mod stream;
 pub mod sync;
 pub mod telemetry;
 mod thread;

@@ -14,7 +14,9 @@ use sinew_runtime::record::{Outcome, record, recover};
 use sinew_runtime::replay::replay;
 use sinew_runtime::run::run;
 use sinew_runtime::stop::Stop;
-use sinew_runtime::telemetry::{Event, EventKind, RecordingReport, RecordingState, Summary, Terminal};
+use sinew_runtime::telemetry::{
+    Event, EventKind, RecordingReport, RecordingState, StreamReport, Summary, Terminal,
+};
 use sinew_runtime::watch::{WatchEvent, watch};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -238,8 +240,11 @@ fn log_event(event: &Event) {
         EventKind::Instruction { refusal: Some(refusal), .. } => {
             tracing::warn!("instruction refused: {refusal}")
         }
-        EventKind::Malformed { stream, count, message } => {
-            tracing::warn!("{stream}: {count} messages could not be used so far; the last: {message}");
+        EventKind::Unusable { stream, fault, count, message } => {
+            tracing::warn!("{stream}: {count} messages were not used so far ({fault}); the last: {message}");
+        }
+        EventKind::CameraTopics { camera, used, ignored } => {
+            tracing::warn!("camera {camera}: {used} is used, not {ignored}, which is alive too");
         }
         EventKind::FrameSize { camera, bundle: [width, height], found: [found_width, found_height] } => {
             tracing::warn!(
@@ -284,13 +289,11 @@ fn log_summary(summary: &Summary) {
         received.p99_ms,
     );
     for (name, stream) in &summary.streams {
-        tracing::info!(
-            "{name}: {} messages, {} malformed, {} out of order, {} replaced by newer ones",
-            stream.received,
-            stream.malformed,
-            stream.out_of_order,
-            stream.dropped
-        );
+        let StreamReport { received, dropped, lost, .. } = stream;
+        let faults = stream.unusable().filter(|(_, count, _)| *count > 0);
+        let faults: String = faults.map(|(fault, count, _)| format!(", {count} {fault}")).collect();
+        let lost = if *lost > 0 { format!(", lost {lost} times") } else { String::new() };
+        tracing::info!("{name}: {received} messages, {dropped} replaced by newer ones{faults}{lost}");
     }
     let failed = summary.failed_chunk_count;
     for (count, what) in [

@@ -1,7 +1,7 @@
 //! Start-up checks: the bundle against the robot description and the configuration. What passes here fits together.
 
 use crate::command::CommandPlan;
-use crate::config::Config;
+use crate::config::{CameraConfig, Config, PictureMessage};
 use crate::error::{Error, quoted};
 use crate::ingest::FeedbackReader;
 use crate::robot;
@@ -17,8 +17,10 @@ use sinew_proto::key::Key;
 pub struct CameraInput {
     /// As the bundle describes it.
     pub spec: CameraSpec,
-    /// Its key.
-    pub key: Key,
+    /// Keys it may be found on, the preferred one first.
+    pub keys: Vec<Key>,
+    /// What they carry.
+    pub message: PictureMessage,
 }
 
 /// A group's feedback and where it arrives.
@@ -94,21 +96,28 @@ fn cameras(bundle: &Bundle, embodiment: &Embodiment, config: &Config) -> Result<
         return Err(Error::mismatch("cameras", ("the configuration", &given), ("the bundle", &names)));
     }
     let input = |spec: &CameraSpec| {
-        let overridden = config.cameras.get(&spec.name).map(String::as_str);
-        let described = embodiment.cameras.iter().find(|camera| camera.name == spec.name);
-        let topic = overridden.or_else(|| described?.topics.first().map(String::as_str));
-        let topic = topic.ok_or_else(|| {
-            let known: Vec<&str> = embodiment.cameras.iter().map(|camera| camera.name.as_str()).collect();
-            let nearest = nearest_name(&spec.name, known.iter().copied());
-            let hint = nearest.map_or_else(String::new, |name| format!(" (the nearest is `{name}`)"));
-            let robot = format!("robot `{}`", embodiment.name);
-            let robot_says = format!("{}{hint}", quoted(&known));
-            Error::mismatch("camera", ("the bundle", &format!("`{}`", spec.name)), (&robot, &robot_says))
-        })?;
-        let key = Key::of_topic_in(&config.zenoh.namespace, topic)?;
-        Ok(CameraInput { spec: spec.clone(), key })
+        let (topics, message) = match config.cameras.get(&spec.name) {
+            Some(CameraConfig { topic, message }) => (std::slice::from_ref(topic), *message),
+            None => (described_topics(&spec.name, embodiment)?, PictureMessage::CompressedImage),
+        };
+        let key = |topic: &String| Ok(Key::of_topic_in(&config.zenoh.namespace, topic)?);
+        let keys = topics.iter().map(key).collect::<Result<_, Error>>()?;
+        Ok(CameraInput { spec: spec.clone(), keys, message })
     };
     specs.iter().map(input).collect()
+}
+
+fn described_topics<'a>(camera: &str, embodiment: &'a Embodiment) -> Result<&'a [String], Error> {
+    let described = embodiment.cameras.iter().find(|described| described.name == camera);
+    let topics = described.map(|described| &described.topics[..]).filter(|topics| !topics.is_empty());
+    topics.ok_or_else(|| {
+        let known: Vec<&str> = embodiment.cameras.iter().map(|camera| camera.name.as_str()).collect();
+        let nearest = nearest_name(camera, known.iter().copied());
+        let hint = nearest.map_or_else(String::new, |name| format!(" (the nearest is `{name}`)"));
+        let robot = format!("robot `{}`", embodiment.name);
+        let robot_says = format!("{}{hint}", quoted(&known));
+        Error::mismatch("camera", ("the bundle", &format!("`{camera}`")), (&robot, &robot_says))
+    })
 }
 
 /// What the state needs, and, where the robot is moved, what says where it is. The base is listened to in any case

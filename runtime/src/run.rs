@@ -8,7 +8,7 @@ use crate::inference::{Inference, MotionLink};
 use crate::ingest::{Inbox, Ingest};
 use crate::net;
 use crate::operator::OperatorLink;
-use crate::plan::Plan;
+use crate::plan::{CameraInput, Plan};
 use crate::policy::Policy;
 use crate::presence::PresenceWatch;
 use crate::publish::Publisher;
@@ -17,7 +17,7 @@ use crate::schedule::{DropReason, Ending, Outcome};
 use crate::slot::{Latest, Slot};
 use crate::status::{StatusLink, StatusTopic};
 use crate::stop::Stop;
-use crate::telemetry::{Event, EventKind, Ready, StreamReport, Summary, Telemetry};
+use crate::telemetry::{Event, EventKind, Ready, Summary, Telemetry};
 use crate::thread::Thread;
 use sinew_models::contract::{Bundle, MANIFEST_FILE};
 use std::collections::BTreeMap;
@@ -53,6 +53,10 @@ pub fn run(
     let status_topics = motion.iter().flat_map(|motion| &motion.status);
     let status_streams = status_topics.map(StatusTopic::stream);
     let (telemetry, events) = Telemetry::new(Ingest::stream_names(&plan).chain(status_streams));
+    let max_status_age_ns = (config.safety.max_status_age_ms * clock::NS_PER_MS) as i64;
+    for topic in motion.iter().flat_map(|motion| &motion.status) {
+        telemetry.stream(&topic.stream()).expect_within(max_status_age_ns);
+    }
     let telemetry = Arc::new(telemetry);
     let session = net::open(&config.zenoh)?;
     let limits = config.sync.limits();
@@ -87,8 +91,7 @@ pub fn run(
     let control = control.map(|control| Thread::spawn("control", move || control.run())).transpose()?;
     let thread = Thread::spawn("inference", move || inference.run())?;
 
-    let mut watched =
-        Watched { telemetry: &telemetry, malformed: BTreeMap::new(), last_look: Instant::now() };
+    let mut watched = Watched { telemetry: &telemetry, unusable: BTreeMap::new(), last_look: Instant::now() };
     let is_over = || thread.is_finished() || control.as_ref().is_some_and(Thread::is_finished);
     let mut outcome = Ok(());
     while outcome.is_ok() && !stop.is_requested() && !is_over() {
@@ -194,7 +197,8 @@ fn ready(
     session: &zenoh::Session,
     instruction: Option<String>,
 ) -> Ready {
-    let cameras = plan.cameras.iter().map(|camera| (camera.spec.name.clone(), camera.key.to_string()));
+    let keys = |camera: &CameraInput| camera.keys.iter().map(ToString::to_string).collect();
+    let cameras = plan.cameras.iter().map(|camera| (camera.spec.name.clone(), keys(camera)));
     Ready {
         bundle_id: plan.bundle.manifest.bundle_id.clone(),
         embodiment: plan.embodiment.name.clone(),
@@ -208,10 +212,11 @@ fn ready(
     }
 }
 
-/// Passes events on and speaks up for streams that are damaged.
+/// Passes events on and speaks up for streams whose messages are not used.
 struct Watched<'a> {
     telemetry: &'a Telemetry,
-    malformed: BTreeMap<String, u64>,
+    /// How many messages were not used, by stream and fault.
+    unusable: BTreeMap<(String, &'static str), u64>,
     last_look: Instant,
 }
 
@@ -232,11 +237,13 @@ impl Watched<'_> {
 
     fn look(&mut self) {
         self.last_look = Instant::now();
-        for (stream, StreamReport { malformed: count, last_error, .. }) in self.telemetry.streams() {
-            let before = self.malformed.insert(stream.clone(), count).unwrap_or(0);
-            if count > before {
-                let message = last_error.unwrap_or_default();
-                self.telemetry.emit(EventKind::Malformed { stream, count, message });
+        for (stream, report) in self.telemetry.streams() {
+            for (fault, count, message) in report.unusable() {
+                let before = self.unusable.insert((stream.clone(), fault), count).unwrap_or(0);
+                if count > before {
+                    let (stream, message) = (stream.clone(), message.to_owned());
+                    self.telemetry.emit(EventKind::Unusable { stream, fault, count, message });
+                }
             }
         }
     }

@@ -213,8 +213,9 @@ impl StatusLink {
 }
 
 fn hear(board: &StatusBoard, topic: usize, message: &[u8], counters: &StreamCounters) {
-    counters.received();
-    if let Err(error) = board.take_in(topic, message, clock::moment()) {
+    let now = clock::moment();
+    counters.received(now);
+    if let Err(error) = board.take_in(topic, message, now) {
         counters.malformed(&error);
     }
 }

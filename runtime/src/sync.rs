@@ -3,11 +3,13 @@
 //! A frame of the bundle's first camera is the time reference, and every other stream gives the sample taken nearest
 //! to it. Of these frames the newest is chosen around which every stream has a sample. A stream that has not reached
 //! the frame's time yet is given a moment to do so, since the sample it is about to bring may be the nearer one.
-//! What is missing, too old or too far off is a reason not to act, never a guess.
+//! What is missing, too old or too far off is a reason not to act, never a guess; where the stream itself says why (it is
+//! lost, frozen, late, …), that is the reason.
 
 use crate::clock::ms;
-use crate::history::{History, Sample};
+use crate::history::Sample;
 use crate::state::{Feedback, StateBuilder};
+use crate::stream::{Fault, Stream};
 use sinew_proto::Stamp;
 use std::fmt;
 use std::sync::Arc;
@@ -24,21 +26,23 @@ pub struct Frame {
 /// What has arrived so far.
 #[derive(Clone, Debug)]
 pub struct Streams {
-    /// One history a camera, in the bundle's order.
-    pub cameras: Vec<History<Arc<Frame>>>,
-    /// One history a group of joints, in the robot's order.
-    pub groups: Vec<History<Feedback>>,
+    /// One a camera, in the bundle's order.
+    pub cameras: Vec<Stream<Arc<Frame>>>,
+    /// One a group of joints, in the robot's order.
+    pub groups: Vec<Stream<Feedback>>,
 }
 
 /// How well samples have to agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Farthest a sample may be from the reference frame.
+    /// Farthest a sample may be from the reference frame, and its stamp ahead of this computer's clock.
     pub max_skew_ns: i64,
-    /// Oldest the reference frame may be.
+    /// Oldest the reference frame may be, and any sample when it arrives.
     pub max_age_ns: i64,
     /// How long after the reference frame's arrival other streams may take to reach its time.
     pub settle_ns: i64,
+    /// Equal pictures in a row that a camera may send before it counts as frozen; 0: any number.
+    pub max_equal_pictures: u32,
 }
 
 /// What the policy sees at one time.
@@ -63,6 +67,20 @@ pub enum NotReady {
     NothingYet {
         /// The stream.
         stream: String,
+    },
+    /// A stream has been silent for too long.
+    Lost {
+        /// The stream.
+        stream: String,
+        /// How long nothing has arrived.
+        silent_ns: i64,
+    },
+    /// What a stream brings cannot be used.
+    Faulty {
+        /// The stream.
+        stream: String,
+        /// What is wrong with its newest message.
+        fault: Fault,
     },
     /// The reference frame was used already.
     NoNewFrame {
@@ -103,6 +121,8 @@ impl NotReady {
         match self {
             Self::NoInstruction => "no_instruction",
             Self::NothingYet { .. } => "nothing_yet",
+            Self::Lost { .. } => "lost",
+            Self::Faulty { fault, .. } => fault.name(),
             Self::NoNewFrame { .. } => "no_new_frame",
             Self::Settling { .. } => "settling",
             Self::Stale { .. } => "stale",
@@ -116,6 +136,8 @@ impl NotReady {
         match self {
             Self::NoInstruction => None,
             Self::NothingYet { stream }
+            | Self::Lost { stream, .. }
+            | Self::Faulty { stream, .. }
             | Self::NoNewFrame { stream }
             | Self::Settling { stream }
             | Self::Stale { stream, .. }
@@ -129,6 +151,10 @@ impl fmt::Display for NotReady {
         match self {
             Self::NoInstruction => f.write_str("no instruction yet"),
             Self::NothingYet { stream } => write!(f, "nothing from {stream} yet"),
+            Self::Lost { stream, silent_ns } => {
+                write!(f, "nothing from {stream} for {:.0} ms", ms(*silent_ns))
+            }
+            Self::Faulty { stream, fault } => write!(f, "the newest of {stream}: {fault}"),
             Self::NoNewFrame { stream } => write!(f, "no new frame from {stream}"),
             Self::Settling { stream } => write!(f, "{stream} may still bring a nearer sample"),
             Self::Stale { stream, age_ns, max_age_ns } => {
@@ -180,18 +206,21 @@ impl Synchronizer {
         used: Option<Stamp>,
         now: Stamp,
     ) -> Result<Observation, NotReady> {
-        let stream = || self.camera_names[0].clone();
-        let newest = streams.cameras[0].newest().ok_or_else(|| NotReady::NothingYet { stream: stream() })?;
+        let (head, name) = (&streams.cameras[0], &self.camera_names[0]);
+        let stream = || name.clone();
+        let nothing = || self.explain(head, name, now, NotReady::NothingYet { stream: stream() });
+        let newest = head.newest().ok_or_else(nothing)?;
         let max_age_ns = self.limits.max_age_ns;
         let age_ns = now.ns_since(newest.captured_at);
         if age_ns > max_age_ns {
-            return Err(NotReady::Stale { stream: stream(), age_ns, max_age_ns });
+            let stale = NotReady::Stale { stream: stream(), age_ns, max_age_ns };
+            return Err(self.explain(head, name, now, stale));
         }
         let is_fresh = |frame: &&Sample<_>| {
             now.ns_since(frame.captured_at) <= max_age_ns && used.is_none_or(|used| frame.captured_at > used)
         };
         let mut reason = None;
-        for reference in streams.cameras[0].iter().rev().filter(is_fresh) {
+        for reference in head.history().iter().rev().filter(is_fresh) {
             match self.observe_at(streams, reference, now) {
                 Ok(observation) => return Ok(observation),
                 // A few milliseconds for a whole frame period: worth the wait.
@@ -202,6 +231,18 @@ impl Synchronizer {
         Err(reason.unwrap_or_else(|| NotReady::NoNewFrame { stream: stream() }))
     }
 
+    /// Why a stream has nothing: it is lost, or what it brings cannot be used; else what its samples say.
+    fn explain<T>(&self, stream: &Stream<T>, name: &str, now: Stamp, otherwise: NotReady) -> NotReady {
+        let name = || name.to_owned();
+        match (stream.silent_ns(now), stream.fault()) {
+            (Some(silent_ns), _) if silent_ns > self.limits.max_age_ns => {
+                NotReady::Lost { stream: name(), silent_ns }
+            }
+            (_, Some(fault)) => NotReady::Faulty { stream: name(), fault },
+            _ => otherwise,
+        }
+    }
+
     fn observe_at(
         &self,
         streams: &Streams,
@@ -210,8 +251,8 @@ impl Synchronizer {
     ) -> Result<Observation, NotReady> {
         let frames = streams.cameras.iter().zip(&self.camera_names);
         let frames = frames
-            .map(|(history, name)| {
-                self.near(history, name, reference, now).map(|sample| Arc::clone(&sample.value))
+            .map(|(camera, name)| {
+                self.near(camera, name, reference, now).map(|sample| Arc::clone(&sample.value))
             })
             .collect::<Result<Vec<_>, NotReady>>()?;
         let mut feedback: Vec<Option<&Feedback>> = vec![None; streams.groups.len()];
@@ -228,27 +269,26 @@ impl Synchronizer {
     /// The sample of a stream that is nearest to the reference frame.
     fn near<'a, T>(
         &self,
-        history: &'a History<T>,
+        stream: &'a Stream<T>,
         name: &str,
         reference: &Sample<Arc<Frame>>,
         now: Stamp,
     ) -> Result<&'a Sample<T>, NotReady> {
-        let stream = || name.to_owned();
-        let newest = history.newest().ok_or_else(|| NotReady::NothingYet { stream: stream() })?;
+        let stream_name = || name.to_owned();
+        let nothing = || self.explain(stream, name, now, NotReady::NothingYet { stream: stream_name() });
+        let newest = stream.newest().ok_or_else(nothing)?;
         let has_reached = newest.captured_at >= reference.captured_at;
         if !has_reached && now.ns_since(reference.received_at) < self.limits.settle_ns {
-            return Err(NotReady::Settling { stream: stream() });
+            return Err(NotReady::Settling { stream: stream_name() });
         }
-        let nearest = history.nearest(reference.captured_at).unwrap_or(newest);
+        let nearest = stream.history().nearest(reference.captured_at).unwrap_or(newest);
         let skew_ns = nearest.captured_at.ns_since(reference.captured_at);
-        if skew_ns.abs() <= self.limits.max_skew_ns {
+        let max_skew_ns = self.limits.max_skew_ns;
+        if skew_ns.abs() <= max_skew_ns {
             return Ok(nearest);
         }
-        Err(NotReady::Skewed {
-            stream: stream(),
-            reference: self.camera_names[0].clone(),
-            skew_ns,
-            max_skew_ns: self.limits.max_skew_ns,
-        })
+        let reference = self.camera_names[0].clone();
+        let skewed = NotReady::Skewed { stream: stream_name(), reference, skew_ns, max_skew_ns };
+        Err(self.explain(stream, name, now, skewed))
     }
 }

@@ -39,8 +39,8 @@ impl Hearing {
             *topic = heard_at;
         }
         inbox.with_streams(|streams| {
-            for (group, (history, span)) in streams.groups.iter().zip(joints.groups()).enumerate() {
-                let Some(sample) = history.newest() else { continue };
+            for (group, (stream, span)) in streams.groups.iter().zip(joints.groups()).enumerate() {
+                let Some(sample) = stream.newest() else { continue };
                 if seen[group] == Some(sample.captured_at) {
                     continue;
                 }
@@ -52,8 +52,8 @@ impl Hearing {
                 let received_at = clock::moment_of(sample.received_at);
                 measured.update(joints, group, received_at, position, velocity);
             }
-            for (camera, history) in cameras.iter_mut().zip(&streams.cameras) {
-                if let Some(sample) = history.newest() {
+            for (camera, stream) in cameras.iter_mut().zip(&streams.cameras) {
+                if let Some(sample) = stream.newest() {
                     *camera = Some(clock::moment_of(sample.received_at));
                 }
             }

@@ -1,22 +1,31 @@
-//! JPEG to the vision graph's input.
+//! Camera messages to the vision graph's input.
 
+use super::picture::{Encoding, Picture, PictureDecoder};
+use crate::config::PictureMessage;
 use crate::error::Error;
 use sinew_models::preprocess::ResizePlan;
-use sinew_proto::msg::sensor_msgs::CompressedImage;
+use sinew_proto::msg::sensor_msgs::{CompressedImage, Image};
 use sinew_proto::{Message, Stamp};
-use turbojpeg::{Decompressor, Image, PixelFormat};
+use xxhash_rust::xxh3::xxh3_64;
 
-/// Longest edge of a picture that is decoded: a JPEG's header may claim 65,535² pixels, which is 12 GB.
-const MAX_EDGE_PX: usize = 8192;
+/// What is known of a frame besides its pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    /// When it was taken.
+    pub captured_at: Stamp,
+    /// Its width and height.
+    pub size: [usize; 2],
+    /// XXH3 of its pixels before resizing: equal for equal pictures, however they were encoded.
+    pub fingerprint: u64,
+}
 
 /// Decodes and resizes one camera's frames.
 #[derive(Debug)]
 pub struct FramePreparer {
-    decompressor: Decompressor,
-    rgb: Vec<u8>,
+    decoder: PictureDecoder,
     size: usize,
     /// The plan for the size of the last frame.
-    plan: Option<(usize, usize, ResizePlan)>,
+    plan: Option<([usize; 2], ResizePlan)>,
 }
 
 impl FramePreparer {
@@ -25,48 +34,57 @@ impl FramePreparer {
     /// # Errors
     /// If the decoder cannot be made.
     pub fn new(size: usize) -> Result<Self, Error> {
-        let decompressor = Decompressor::new().map_err(|error| Error::Jpeg(error.to_string()))?;
-        Ok(Self { decompressor, rgb: Vec::new(), size, plan: None })
+        Ok(Self { decoder: PictureDecoder::new()?, size, plan: None })
     }
 
-    /// Decodes a `CompressedImage` and writes the vision graph's input into `pixels`. Returns when the frame was taken
-    /// and its width and height.
+    /// Decodes a message and writes the vision graph's input into `pixels`.
     ///
     /// # Shapes
     /// `pixels` becomes `[3, size, size]`, −1 … 1.
     ///
     /// # Errors
-    /// If the message or the JPEG in it is damaged, or has no time.
-    pub fn prepare(&mut self, message: &[u8], pixels: &mut Vec<f32>) -> Result<(Stamp, [usize; 2]), Error> {
-        let image = CompressedImage::from_cdr(message)?;
-        let captured_at = capture_time(image.header.stamp.try_into()?)?;
-        let [width, height] = self.decode(&image.data)?;
-        let (_, _, plan) = match self.plan.take() {
-            Some(plan) if (plan.0, plan.1) == (width, height) => self.plan.insert(plan),
-            _ => self.plan.insert((width, height, ResizePlan::new(width, height, self.size)?)),
-        };
-        pixels.resize(plan.output_len(), 0.0);
-        plan.apply(&self.rgb, pixels)?;
-        Ok((captured_at, [width, height]))
+    /// If the message or the picture in it is damaged, or has no time.
+    pub fn prepare(
+        &mut self,
+        kind: PictureMessage,
+        message: &[u8],
+        pixels: &mut Vec<f32>,
+    ) -> Result<Prepared, Error> {
+        match kind {
+            PictureMessage::CompressedImage => {
+                let image = CompressedImage::from_cdr(message)?;
+                let captured_at = capture_time(image.header.stamp.try_into()?)?;
+                self.prepare_picture(captured_at, Picture::Jpeg(&image.data), pixels)
+            }
+            PictureMessage::Image => {
+                let image = Image::from_cdr(message)?;
+                let captured_at = capture_time(image.header.stamp.try_into()?)?;
+                let encoding = Encoding::of_ros(&image.encoding)?;
+                let size = [image.width as usize, image.height as usize];
+                let picture = Picture::Raw { encoding, size, step: image.step as usize, data: &image.data };
+                self.prepare_picture(captured_at, picture, pixels)
+            }
+        }
     }
 
-    fn decode(&mut self, jpeg: &[u8]) -> Result<[usize; 2], Error> {
-        let failed = |error: turbojpeg::Error| Error::Jpeg(error.to_string());
-        let header = self.decompressor.read_header(jpeg).map_err(failed)?;
-        let (width, height) = (header.width, header.height);
-        if width.max(height) > MAX_EDGE_PX {
-            return Err(Error::Sample {
-                what: "picture".to_owned(),
-                expected: format!("at most {MAX_EDGE_PX} pixels an edge"),
-                found: format!("{width}×{height}"),
-            });
-        }
-        let pitch = width * PixelFormat::RGB.size();
-        self.rgb.resize(pitch * height, 0);
-        let target =
-            Image { pixels: self.rgb.as_mut_slice(), width, pitch, height, format: PixelFormat::RGB };
-        self.decompressor.decompress(jpeg, target).map_err(failed)?;
-        Ok([width, height])
+    /// The same for a picture that is in no message.
+    ///
+    /// # Errors
+    /// If it is damaged.
+    pub fn prepare_picture(
+        &mut self,
+        captured_at: Stamp,
+        picture: Picture<'_>,
+        pixels: &mut Vec<f32>,
+    ) -> Result<Prepared, Error> {
+        let size = self.decoder.decode(picture)?;
+        let (_, plan) = match self.plan.take() {
+            Some(plan) if plan.0 == size => self.plan.insert(plan),
+            _ => self.plan.insert((size, ResizePlan::new(size[0], size[1], self.size)?)),
+        };
+        pixels.resize(plan.output_len(), 0.0);
+        plan.apply(self.decoder.rgb(), pixels)?;
+        Ok(Prepared { captured_at, size, fingerprint: xxh3_64(self.decoder.rgb()) })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is recorded of a robot: all it says and all it is told. Pure.
 
-use crate::config::Config;
+use crate::config::{CameraConfig, Config};
 use crate::error::Error;
 use sinew_models::embodiment::Embodiment;
 use sinew_proto::Message;
@@ -68,8 +68,10 @@ pub fn of_robot(embodiment: &Embodiment, config: &Config) -> Result<Vec<Recorded
     for topic in [STOP, RESUME, ALIVE] {
         add(topic, text, Role::Signal)?;
     }
-    let described = embodiment.cameras.iter().flat_map(|camera| &camera.topics);
-    for topic in described.chain(config.cameras.values()) {
+    for CameraConfig { topic, message } in config.cameras.values() {
+        add(topic, message.type_name(), Role::Data)?;
+    }
+    for topic in embodiment.cameras.iter().flat_map(|camera| &camera.topics) {
         add(topic, CompressedImage::TYPE_NAME, Role::Data)?;
     }
     for group in &embodiment.groups {

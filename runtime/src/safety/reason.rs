@@ -136,14 +136,14 @@ impl Safety {
             }
             Reason::NoFeedback { group: index } => format!("no feedback of `{}` yet", group(index)),
             Reason::StaleFeedback { group: index } => {
-                format!("the feedback of `{}` is too old", group(index))
+                format!("no usable feedback of `{}` for too long", group(index))
             }
             Reason::BadFeedback { joint: index } => {
                 format!("the feedback of `{}` is no number", joint(index))
             }
             Reason::NoInput { input } => format!("nothing from `{}` yet", self.watchdog.input_name(input)),
             Reason::StaleInput { input } => {
-                format!("the newest from `{}` is too old", self.watchdog.input_name(input))
+                format!("nothing usable from `{}` for too long", self.watchdog.input_name(input))
             }
             Reason::DeadMan => "no sign of life from the operator".to_owned(),
             Reason::ClockStep => "this computer's clock was stepped".to_owned(),

@@ -1,5 +1,6 @@
 //! What the runtime reports: one JSON object a line with `--json`.
 
+use super::counters::StreamReport;
 use super::histogram::Percentiles;
 use crate::clock::ms;
 use crate::command::Clamp;
@@ -86,10 +87,12 @@ pub enum EventKind {
         /// Why not.
         refusal: Option<String>,
     },
-    /// Messages of a stream could not be used; said at most once a second and stream.
-    Malformed {
+    /// Messages of a stream are not used; said at most once a second, stream and fault.
+    Unusable {
         /// The stream.
         stream: String,
+        /// What is wrong: one of [`crate::stream::Fault::NAMES`].
+        fault: &'static str,
         /// How many so far.
         count: u64,
         /// What was wrong with the newest.
@@ -106,6 +109,15 @@ pub enum EventKind {
     },
     /// An episode's recording began, ended or failed.
     Recording(RecordingReport),
+    /// Two topics of a camera are alive; the robot description's first is used. Said once, and at every change.
+    CameraTopics {
+        /// The camera.
+        camera: String,
+        /// Key of the one that is used.
+        used: String,
+        /// Key of the other.
+        ignored: String,
+    },
     /// Something failed, and the run goes on.
     Error {
         /// What.
@@ -171,8 +183,8 @@ pub struct Ready {
     pub execution_provider: &'static str,
     /// Where others can reach the session.
     pub locators: Vec<String>,
-    /// Keys of the cameras, by name.
-    pub cameras: BTreeMap<String, String>,
+    /// Keys that cameras may be found on, by name.
+    pub cameras: BTreeMap<String, Vec<String>>,
     /// Keys of the feedback, by group.
     pub feedback: BTreeMap<String, String>,
     /// Keys that chunks go out on.
@@ -307,22 +319,6 @@ impl StageTimes {
             ("publish", self.publish_ms),
         ]
     }
-}
-
-/// A stream's numbers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct StreamReport {
-    /// Messages that arrived.
-    pub received: u64,
-    /// Of these, could not be used.
-    pub malformed: u64,
-    /// Of these, not newer than the one before.
-    pub out_of_order: u64,
-    /// Of these, replaced by a newer one before they were looked at.
-    pub dropped: u64,
-    /// Why the newest of the malformed ones could not be used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_error: Option<String>,
 }
 
 /// The whole run.

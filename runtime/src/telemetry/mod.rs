@@ -1,12 +1,14 @@
 //! Counting and reporting. Threads hand events over without waiting; what nobody reads in time is counted as lost.
 
+mod counters;
 mod event;
 mod histogram;
 mod terminal;
 
+pub use counters::{StreamCounters, StreamReport};
 pub use event::{
     ChunkReport, Event, EventKind, MergeReport, Ready, RecordingReport, RecordingState, RecordingTotals,
-    SeamReport, StageTimes, StreamReport, Summary,
+    SeamReport, StageTimes, Summary,
 };
 pub use histogram::{Histogram, Percentiles};
 pub use terminal::Terminal;
@@ -26,49 +28,6 @@ use std::time::Instant;
 
 /// Events that may wait for the reader.
 const EVENT_CAPACITY: usize = 1024;
-
-/// A stream's counters, written by the thread that receives it.
-#[derive(Debug, Default)]
-pub struct StreamCounters {
-    received: AtomicU64,
-    malformed: AtomicU64,
-    out_of_order: AtomicU64,
-    dropped: AtomicU64,
-    last_error: Mutex<Option<String>>,
-}
-
-impl StreamCounters {
-    /// A message arrived.
-    pub fn received(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A message could not be used.
-    pub fn malformed(&self, error: &Error) {
-        self.malformed.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.last_error) = Some(error.to_string());
-    }
-
-    /// A message was not newer than the one before.
-    pub fn out_of_order(&self) {
-        self.out_of_order.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// A message was replaced before anyone looked at it.
-    pub fn dropped(&self) {
-        self.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn report(&self) -> StreamReport {
-        StreamReport {
-            received: self.received.load(Ordering::Relaxed),
-            malformed: self.malformed.load(Ordering::Relaxed),
-            out_of_order: self.out_of_order.load(Ordering::Relaxed),
-            dropped: self.dropped.load(Ordering::Relaxed),
-            last_error: lock(&self.last_error).clone(),
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -185,7 +144,8 @@ impl Telemetry {
     /// Every stream's numbers so far.
     #[must_use]
     pub fn streams(&self) -> BTreeMap<String, StreamReport> {
-        self.streams.iter().map(|(name, counters)| (name.clone(), counters.report())).collect()
+        let now = clock::moment();
+        self.streams.iter().map(|(name, counters)| (name.clone(), counters.report(now))).collect()
     }
 
     fn chunk_ends(&self) -> BTreeMap<&'static str, u64> {

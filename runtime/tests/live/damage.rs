@@ -19,14 +19,12 @@ fn damaged_messages_are_counted_and_never_fatal() {
     });
     let robot = Program::robot(&folder, &plan);
     for stream in ["camera.left_wrist", "feedback.left_arm", "feedback.torso", "instruction"] {
-        let event = runtime.event_where("malformed", |event| event["stream"] == stream);
+        let event = runtime.event_where("unusable", |event| event["stream"] == stream);
+        assert_eq!(event["fault"], "malformed");
         assert!(event["count"].as_u64().unwrap() > 0 && !event["message"].as_str().unwrap().is_empty());
     }
     let waiting = runtime.event("not_ready");
-    assert_eq!(
-        (&waiting["reason"], &waiting["stream"]),
-        (&json!("nothing_yet"), &json!("camera left_wrist"))
-    );
+    assert_eq!((&waiting["reason"], &waiting["stream"]), (&json!("malformed"), &json!("camera left_wrist")));
     drop(robot);
     // The same run works once the robot is whole.
     plan["cameras"][LEFT_WRIST]["cut"] = json!(0);
@@ -65,17 +63,57 @@ fn late_streams_are_named_and_nothing_is_published() {
     drop(robot);
     plan["delay_s"] = json!({HEAD: 5.0});
     let robot = Program::robot(&folder, &plan);
-    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "stale");
+    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "late");
     assert_eq!(waiting["stream"], "camera head");
     drop(robot);
+    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "lost");
+    assert_eq!(waiting["stream"], "camera head");
     plan["delay_s"] = json!({LEFT_ARM: -2.0});
     let robot = Program::robot(&folder, &plan);
-    let ahead = runtime.event_where("malformed", |event| event["stream"] == "feedback.left_arm");
+    let ahead = runtime.event_where("unusable", |event| event["stream"] == "feedback.left_arm");
+    assert_eq!(ahead["fault"], "ahead");
     assert!(ahead["message"].as_str().unwrap().contains("ms ahead"), "{ahead}");
+    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "ahead");
+    assert_eq!(waiting["stream"], "feedback of left_arm");
     runtime.signal("TERM");
     drop(robot);
     let (events, _) = runtime.rest();
-    assert_eq!(events.last().unwrap()["chunk_count"], 0);
+    let summary = events.last().unwrap();
+    assert_eq!(summary["chunk_count"], 0);
+    assert!(summary["streams"]["camera.head"]["late"].as_u64() > Some(0), "{summary}");
+    assert!(summary["streams"]["camera.head"]["lost"].as_u64() > Some(0), "{summary}");
+}
+
+/// A driver that hangs repeats its last picture with new stamps, or sends on without looking at the clock.
+#[test]
+fn a_camera_that_shows_the_same_for_ever_is_frozen() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let (runtime, locator) = Program::run(&bundle, &["--instruction", "open the drawer"]);
+    let mut plan = plan(&folder, &locator);
+    let robot = Program::robot(&folder, &plan);
+    runtime.event("chunk");
+    drop(robot);
+    let alive = plan["cameras"][HEAD]["jpegs"].take();
+    plan["cameras"][HEAD]["jpegs"] = json!([alive[0]]);
+    let robot = Program::robot(&folder, &plan);
+    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "frozen");
+    assert_eq!(waiting["stream"], "camera head");
+    drop(robot);
+    plan["cameras"][HEAD] = json!({"jpegs": alive});
+    plan["cameras"][RIGHT_WRIST]["standing"] = json!(true);
+    let robot = Program::robot(&folder, &plan);
+    let waiting = runtime.event_where("not_ready", |event| event["stream"] == "camera right_wrist");
+    assert!(["duplicate", "late"].contains(&waiting["reason"].as_str().unwrap()), "{waiting}");
+    drop(robot);
+    plan["cameras"][RIGHT_WRIST]["standing"] = json!(false);
+    let robot = Program::robot(&folder, &plan);
+    runtime.event("chunk");
+    runtime.signal("TERM");
+    drop(robot);
+    let (events, _) = runtime.rest();
+    let streams = &events.last().unwrap()["streams"];
+    assert!(streams["camera.head"]["frozen"].as_u64() > Some(0), "{streams}");
+    assert!(streams["camera.right_wrist"]["duplicate"].as_u64() > Some(0), "{streams}");
 }
 
 #[test]

@@ -104,15 +104,25 @@ pub(crate) fn edit_manifest(bundle: &TempDir, change: impl FnOnce(&mut Value)) {
     fs::write(&path, manifest.to_string()).unwrap();
 }
 
-/// A JPEG file of one colour.
-pub(crate) fn picture(folder: &TempDir, name: &str, [width, height]: [usize; 2], color: [u8; 3]) -> PathBuf {
-    let pixels = color.repeat(width * height);
-    let image =
-        Image { pixels: pixels.as_slice(), width, pitch: 3 * width, height, format: PixelFormat::RGB };
-    let jpeg = turbojpeg::compress(image, 95, Subsamp::None).unwrap();
-    let path = folder.path().join(format!("{name}.jpg"));
-    fs::write(&path, &jpeg).unwrap();
-    path
+/// Two JPEG files of one colour, with a little noise in one corner: no camera shows the same picture twice.
+pub(crate) fn pictures(
+    folder: &TempDir,
+    name: &str,
+    [width, height]: [usize; 2],
+    color: [u8; 3],
+) -> [PathBuf; 2] {
+    const NOISE_EDGE_PX: usize = 8;
+    [0, 6].map(|noise| {
+        let mut pixels = color.repeat(width * height);
+        for row in pixels.chunks_exact_mut(3 * width).take(NOISE_EDGE_PX) {
+            row[..3 * NOISE_EDGE_PX].iter_mut().for_each(|shade| *shade = shade.saturating_add(noise));
+        }
+        let image =
+            Image { pixels: pixels.as_slice(), width, pitch: 3 * width, height, format: PixelFormat::RGB };
+        let path = folder.path().join(format!("{name}_{noise}.jpg"));
+        fs::write(&path, turbojpeg::compress(image, 95, Subsamp::None).unwrap()).unwrap();
+        path
+    })
 }
 
 /// A program that prints one line after another.

@@ -1,7 +1,7 @@
 //! A robot made of `eclipse-zenoh` and `rosbags` on the other side, as peers and through a router.
 
 use crate::kit::{Program, bundle};
-use crate::robot::{assert_holds_still, plan};
+use crate::robot::{HEAD, LEFT_WRIST, LEFT_WRIST_RECT, assert_holds_still, plan};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use zenoh::Wait;
@@ -37,6 +37,35 @@ fn a_peer_gets_fifty_finite_steps_for_each_group_in_its_own_order_and_units() {
     assert_eq!(summary["failed_chunk_count"], 0);
     assert_eq!(summary["streams"]["camera.head"]["malformed"], 0);
     assert!(summary["observation_to_publish"]["p50_ms"].as_f64().unwrap() > 0.0);
+}
+
+/// Releases of the R1 Pro's software differ in a topic's name, and other robots send raw pictures, blue first.
+#[test]
+fn cameras_are_found_under_either_name_and_may_send_raw_pictures() {
+    let (bundle, folder) = (bundle(), TempDir::new().unwrap());
+    let path = folder.path().join("cameras.toml");
+    let table = "[cameras.head]\ntopic = \"/head/image_raw\"\nmessage = \"sensor_msgs/msg/Image\"\n";
+    std::fs::write(&path, table).unwrap();
+    let arguments = ["--config", path.to_str().unwrap(), "--instruction", INSTRUCTION];
+    let (runtime, locator) = Program::run(&bundle, &arguments);
+    let mut plan = plan(&folder, &locator);
+    plan["cameras"].as_object_mut().unwrap().remove(HEAD);
+    let head = json!({"encoding": "bgr8", "size": [128, 96], "color": [200, 60, 20]});
+    plan["raw_cameras"] = json!({"/head/image_raw": head});
+    let wrist = plan["cameras"].as_object_mut().unwrap().remove(LEFT_WRIST).unwrap();
+    plan["cameras"][LEFT_WRIST_RECT] = wrist.clone();
+    see_chunks(&folder, plan.clone());
+    plan["cameras"][LEFT_WRIST] = wrist;
+    see_chunks(&folder, plan);
+    runtime.signal("TERM");
+    let (events, _) = runtime.rest();
+    let contests: Vec<&Value> = events.iter().filter(|event| event["event"] == "camera_topics").collect();
+    let [contest] = contests[..] else { panic!("{contests:?}") };
+    assert_eq!(
+        (contest["camera"].as_str(), contest["used"].as_str()),
+        (Some("left_wrist"), Some(&LEFT_WRIST[1..]))
+    );
+    assert_eq!(contest["ignored"], LEFT_WRIST_RECT[1..]);
 }
 
 #[test]

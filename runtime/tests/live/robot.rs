@@ -1,11 +1,13 @@
 //! What the robot of `robot.py` reports and shows, and what "hold still" makes of it.
 
-use crate::kit::picture;
+use crate::kit::pictures;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) const HEAD: &str = "/hdas/camera_head/left_raw/image_raw_color/compressed";
 pub(crate) const LEFT_WRIST: &str = "/hdas/camera_wrist_left/color/image_raw/compressed";
+/// Where older releases of the robot's software have the left wrist's camera.
+pub(crate) const LEFT_WRIST_RECT: &str = "/hdas/camera_wrist_left/color/image_rect_raw/compressed";
 pub(crate) const RIGHT_WRIST: &str = "/hdas/camera_wrist_right/color/image_raw/compressed";
 pub(crate) const LEFT_ARM: &str = "/hdas/feedback_arm_left";
 pub(crate) const GROUPS: [&str; 6] =
@@ -42,7 +44,7 @@ pub(crate) fn plan(folder: &TempDir, locator: &str) -> Value {
         });
         ((*topic).to_owned(), joints)
     };
-    let camera = |name, size, color| json!({"jpeg": picture(folder, name, size, color)});
+    let camera = |name, size, color| json!({"jpegs": pictures(folder, name, size, color)});
     json!({
         "connect": [locator],
         "cameras": {

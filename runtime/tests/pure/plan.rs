@@ -3,6 +3,7 @@
 use crate::manifest::{bundle, manifest};
 use sinew_models::contract::{Manifest, Training};
 use sinew_models::unit::Unit;
+use sinew_proto::key::Key;
 use sinew_runtime::Error;
 use sinew_runtime::config::Config;
 use sinew_runtime::control::MotionPlan;
@@ -16,13 +17,17 @@ fn plan(config: &str, change: impl FnOnce(&mut Manifest)) -> Result<Plan, Error>
 fn topics_are_the_robots_unless_overridden_and_stand_behind_the_namespace() {
     let config = "[zenoh]\nnamespace = \"/lab/r1\"\n[cameras]\nleft_wrist = \"/rect/compressed\"\n";
     let plan = plan(config, |_| {}).unwrap();
-    let keys: Vec<String> = plan.cameras.iter().map(|camera| camera.key.to_string()).collect();
+    let keys: Vec<Vec<&str>> =
+        plan.cameras.iter().map(|camera| camera.keys.iter().map(Key::as_str).collect()).collect();
     assert_eq!(
         keys,
         [
-            "lab/r1/hdas/camera_head/left_raw/image_raw_color/compressed",
-            "lab/r1/rect/compressed",
-            "lab/r1/hdas/camera_wrist_right/color/image_raw/compressed",
+            vec!["lab/r1/hdas/camera_head/left_raw/image_raw_color/compressed"],
+            vec!["lab/r1/rect/compressed"],
+            vec![
+                "lab/r1/hdas/camera_wrist_right/color/image_raw/compressed",
+                "lab/r1/hdas/camera_wrist_right/color/image_rect_raw/compressed",
+            ],
         ]
     );
     let feedback: Vec<&str> = plan.feedback.iter().map(|input| input.key.as_str()).collect();

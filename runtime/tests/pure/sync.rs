@@ -2,15 +2,17 @@
 
 use crate::manifest::{manifest, robot};
 use sinew_proto::Stamp;
-use sinew_runtime::history::{History, Sample};
+use sinew_runtime::history::Sample;
 use sinew_runtime::state::{Feedback, StateBuilder};
+use sinew_runtime::stream::{Fault, Stream};
 use sinew_runtime::sync::{Frame, Limits, NotReady, Observation, Streams, Synchronizer};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
 /// Capture time of the newest head frame.
 const T: i64 = 1_700_000_000_000 * MS;
-const LIMITS: Limits = Limits { max_skew_ns: 50 * MS, max_age_ns: 250 * MS, settle_ns: 10 * MS };
+const LIMITS: Limits =
+    Limits { max_skew_ns: 50 * MS, max_age_ns: 250 * MS, settle_ns: 10 * MS, max_equal_pictures: 3 };
 /// When every stream has had its time.
 const SETTLED: i64 = T + 20 * MS;
 
@@ -42,31 +44,31 @@ fn feedback(group: usize, joint_count: usize) -> Feedback {
 /// Everything there, in time.
 fn streams() -> Streams {
     let mut streams = Streams {
-        cameras: (0..3).map(|_| History::new(4)).collect(),
-        groups: robot().groups.iter().map(|_| History::new(16)).collect(),
+        cameras: (0..3).map(|_| Stream::new(4, LIMITS)).collect(),
+        groups: robot().groups.iter().map(|_| Stream::new(16, LIMITS)).collect(),
     };
     for (slot, camera) in streams.cameras.iter_mut().enumerate() {
         // The wrists lag the head by 10 and 20 ms.
         for age in [66, 33, 0] {
             let at_ns = T - (age + 10 * slot as i64) * MS;
-            camera.push(sample(at_ns, frame(slot as f32 + age as f32 / 1000.0))).unwrap();
+            camera.admit(sample(at_ns, frame(slot as f32 + age as f32 / 1000.0)), None).unwrap();
         }
     }
     for (index, group) in robot().groups.iter().enumerate() {
         for age in [20, 10, 0] {
             let mut reported = feedback(index, group.joints.len());
             reported.position.iter_mut().for_each(|x| *x += age as f64);
-            streams.groups[index].push(sample(T - age * MS + 2 * MS, reported)).unwrap();
+            streams.groups[index].admit(sample(T - age * MS + 2 * MS, reported), None).unwrap();
         }
     }
     streams
 }
 
 /// The stream as if it had given this sample only.
-fn only<T>(sample: Sample<T>) -> History<T> {
-    let mut history = History::new(1);
-    assert!(history.push(sample).is_ok());
-    history
+fn only<T>(sample: Sample<T>) -> Stream<T> {
+    let mut stream = Stream::new(1, LIMITS);
+    assert!(stream.admit(sample, None).is_ok());
+    stream
 }
 
 fn observe(streams: &Streams, used: Option<i64>, now: i64) -> Result<Observation, NotReady> {
@@ -82,7 +84,7 @@ fn the_newest_head_frame_chooses_the_nearest_of_every_other_stream() {
     assert_eq!(chosen, [0.0, 1.0, 2.0]);
     // A newer head frame, with nothing newer from the others, still takes what is within 50 ms.
     let mut later = streams();
-    later.cameras[0].push(sample(T + 30 * MS, frame(9.0))).unwrap();
+    later.cameras[0].admit(sample(T + 30 * MS, frame(9.0)), None).unwrap();
     let chosen = observe(&later, Some(T), T + 50 * MS).unwrap();
     assert_eq!(chosen.frames[2].pixels, [2.0]);
     assert_eq!(chosen.captured_at.ns(), T + 30 * MS);
@@ -138,13 +140,18 @@ fn every_reason_names_its_stream() {
         skew_ns: skew_ms * MS,
         max_skew_ns: LIMITS.max_skew_ns,
     };
+    let lost = |stream: &str, silent_ms: i64| NotReady::Lost {
+        stream: stream.to_owned(),
+        silent_ns: silent_ms * MS,
+    };
+    let faulty = |stream: &str, fault| NotReady::Faulty { stream: stream.to_owned(), fault };
     let stale = NotReady::Stale { stream: "camera head".to_owned(), age_ns: 251 * MS, max_age_ns: 250 * MS };
     let used = NotReady::NoNewFrame { stream: "camera head".to_owned() };
-    let cases: [(Change, Option<i64>, i64, NotReady); 10] = [
-        (|s| s.cameras[0] = History::new(1), None, SETTLED, nothing("camera head")),
-        (|s| s.cameras[2] = History::new(1), None, SETTLED, nothing("camera right_wrist")),
-        (|s| s.groups[2] = History::new(1), None, SETTLED, nothing("feedback of left_arm")),
-        (|s| s.groups[5] = History::new(1), None, SETTLED, nothing("feedback of right_gripper")),
+    let cases: [(Change, Option<i64>, i64, NotReady); 14] = [
+        (|s| s.cameras[0] = Stream::new(1, LIMITS), None, SETTLED, nothing("camera head")),
+        (|s| s.cameras[2] = Stream::new(1, LIMITS), None, SETTLED, nothing("camera right_wrist")),
+        (|s| s.groups[2] = Stream::new(1, LIMITS), None, SETTLED, nothing("feedback of left_arm")),
+        (|s| s.groups[5] = Stream::new(1, LIMITS), None, SETTLED, nothing("feedback of right_gripper")),
         (unchanged, None, T + 251 * MS, stale),
         (unchanged, Some(T), SETTLED, used),
         (unchanged, None, T + 12 * MS, NotReady::Settling { stream: "camera left_wrist".to_owned() }),
@@ -164,7 +171,32 @@ fn every_reason_names_its_stream() {
             |s| s.groups[4] = only(sample(T - 900 * MS, feedback(4, 7))),
             None,
             SETTLED,
-            skewed("feedback of right_arm", -900),
+            lost("feedback of right_arm", 917),
+        ),
+        (unchanged, None, T + 254 * MS, lost("camera head", 251)),
+        (
+            |s| assert!(s.cameras[0].admit(sample(T - MS, frame(0.0)), None).is_err()),
+            None,
+            T + 252 * MS,
+            faulty("camera head", Fault::OutOfOrder { behind_ns: MS }),
+        ),
+        (
+            |s| {
+                s.groups[1] = only(sample(T - 151 * MS, feedback(1, 4)));
+                s.groups[1].refuse(Stamp::from_ns(T));
+            },
+            None,
+            SETTLED,
+            faulty("feedback of torso", Fault::Malformed),
+        ),
+        (
+            |s| {
+                s.groups[1] = Stream::new(1, LIMITS);
+                s.groups[1].refuse(Stamp::from_ns(T));
+            },
+            None,
+            SETTLED,
+            faulty("feedback of torso", Fault::Malformed),
         ),
     ];
     for (change, used, now, expected) in cases {
@@ -178,15 +210,15 @@ fn every_reason_names_its_stream() {
 #[test]
 fn a_frame_of_the_same_time_is_worth_a_moment() {
     let mut streams = streams();
-    streams.cameras[0].push(sample(T + 33 * MS, frame(9.0))).unwrap();
+    streams.cameras[0].admit(sample(T + 33 * MS, frame(9.0)), None).unwrap();
     let arrived = T + 36 * MS;
     for slot in [1, 2] {
         assert!(matches!(observe(&streams, Some(T), arrived), Err(NotReady::Settling { .. })));
-        streams.cameras[slot].push(sample(T + 33 * MS, frame(9.0))).unwrap();
+        streams.cameras[slot].admit(sample(T + 33 * MS, frame(9.0)), None).unwrap();
     }
     for group in &mut streams.groups {
         let value = group.newest().unwrap().value.clone();
-        group.push(sample(T + 34 * MS, value)).unwrap();
+        group.admit(sample(T + 34 * MS, value), None).unwrap();
     }
     let observation = observe(&streams, Some(T), arrived + MS).unwrap();
     assert!(observation.frames.iter().all(|frame| frame.pixels == [9.0]));
@@ -196,7 +228,7 @@ fn a_frame_of_the_same_time_is_worth_a_moment() {
 #[test]
 fn an_older_head_frame_serves_where_the_newest_stands_alone() {
     let mut streams = streams();
-    streams.cameras[0].push(sample(T + 90 * MS, frame(9.0))).unwrap();
+    streams.cameras[0].admit(sample(T + 90 * MS, frame(9.0)), None).unwrap();
     let observation = observe(&streams, Some(T - 33 * MS), T + 120 * MS).unwrap();
     assert_eq!(observation.captured_at.ns(), T);
     let alone = observe(&streams, Some(T), T + 120 * MS);
@@ -213,7 +245,7 @@ fn a_limit_is_what_is_still_allowed() {
 #[test]
 fn a_group_the_state_does_not_use_is_not_waited_for() {
     let mut streams = streams();
-    streams.groups[0] = History::new(1);
+    streams.groups[0] = Stream::new(1, LIMITS);
     assert!(observe(&streams, None, SETTLED).is_ok());
 }
 
@@ -229,4 +261,9 @@ fn reasons_are_said_in_words() {
         skewed.to_string(),
         "the nearest sample of camera left_wrist is 80 ms before camera head, limit 50 ms"
     );
+    let stream = || "camera head".to_owned();
+    let frozen = NotReady::Faulty { stream: stream(), fault: Fault::Frozen { equal_count: 11 } };
+    assert_eq!(frozen.to_string(), "the newest of camera head: 11 pictures in a row are equal");
+    let lost = NotReady::Lost { stream: stream(), silent_ns: 300 * MS };
+    assert_eq!(lost.to_string(), "nothing from camera head for 300 ms");
 }

@@ -6,7 +6,10 @@ The plan is a JSON object:
 
     mode, connect     zenoh's part in the network and the endpoints to connect to
     namespace         in front of every key
-    cameras           {topic: {"jpeg": FILE, "format": TEXT, "cut": bytes to cut off the message's end}}
+    cameras           {topic: {"jpegs": [FILE, ..], shown in turn, "format": TEXT, "cut": bytes to cut off the message's end,
+                      "standing": true for a stamp that does not advance}}
+    raw_cameras       {topic: {"encoding": "rgb8" or "bgr8", "size": [width, height], "color": [red, green, blue]}}: pictures
+                      of one colour and, in the first pixel, a little noise, as sensor_msgs/Image
     joints            {topic: {"name": [..], "position": [..], "velocity": [..], "effort": [..]}}
     raw               {key: hexadecimal digits to publish as they are}
     rate_hz           how often everything is published
@@ -89,8 +92,9 @@ class Robot:
             key = self.prefix + topic.removeprefix("/")
             self.subscribers.append(self.session.declare_subscriber(key, self.on_command(topic, kind)))
         self.tokens = [self.session.liveliness().declare_token(token) for token in plan.get("tokens", [])]
+        self.started_ns, self.turn = time.time_ns(), 0
         self.pictures = {
-            topic: (np.frombuffer(Path(camera["jpeg"]).read_bytes(), dtype=np.uint8), camera)
+            topic: ([np.frombuffer(Path(jpeg).read_bytes(), dtype=np.uint8) for jpeg in camera["jpegs"]], camera)
             for topic, camera in plan.get("cameras", {}).items()
         }
 
@@ -121,17 +125,30 @@ class Robot:
             at = header(now_ns - int(1e9 * delays.get(topic, 0)))
             names = joints.get("name", [])
             self.put(topic, encode("sensor_msgs/msg/JointState", header=at, name=names, **numbers))
-        for topic, (data, camera) in self.pictures.items():
-            at = header(now_ns - int(1e9 * delays.get(topic, 0)))
+        self.turn += 1
+        for topic, (jpegs, camera) in self.pictures.items():
+            taken_ns = self.started_ns if camera.get("standing") else now_ns
+            at = header(taken_ns - int(1e9 * delays.get(topic, 0)))
             text = camera.get("format", "rgb8; jpeg compressed bgr8")
+            data = jpegs[self.turn % len(jpegs)]
             message = encode("sensor_msgs/msg/CompressedImage", header=at, format=text, data=data)
             self.put(topic, message[: len(message) - camera.get("cut", 0)])
+        for topic, camera in self.plan.get("raw_cameras", {}).items():
+            self.put(topic, self.raw_picture(header(now_ns), camera))
         if time.monotonic() >= self.raw_from_s:
             for key, digits in self.plan.get("raw", {}).items():
                 self.put(key, bytes.fromhex(digits))
 
     def mark(self):
         self.put("sinew/episode", encode("std_msgs/msg/String", data=self.marks.pop(0)))
+
+    def raw_picture(self, at, camera) -> bytes:
+        width, height = camera["size"]
+        pixels = np.empty((height, width, 3), dtype=np.uint8)
+        pixels[:] = camera["color"] if camera["encoding"] == "rgb8" else camera["color"][::-1]
+        pixels[0, 0] = self.turn % 2
+        shape = {"height": height, "width": width, "step": 3 * width, "encoding": camera["encoding"]}
+        return encode("sensor_msgs/msg/Image", header=at, is_bigendian=0, data=pixels.reshape(-1), **shape)
 
     def complete(self):
         """Chunks of which every wanted trajectory was seen."""
