@@ -50,6 +50,8 @@ pub struct ZenohConfig {
     pub scouting: bool,
     /// In front of every key.
     pub namespace: String,
+    /// Large messages through shared memory, where the other end is on this machine.
+    pub shared_memory: bool,
 }
 
 /// Where the graphs run.

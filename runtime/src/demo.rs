@@ -212,6 +212,7 @@ fn local(connect: &[String]) -> ZenohConfig {
         connect: connect.to_vec(),
         scouting: false,
         namespace: String::new(),
+        shared_memory: true,
     }
 }
 

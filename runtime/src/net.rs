@@ -33,6 +33,7 @@ fn settings(config: &ZenohConfig) -> Result<Config, Error> {
         ("listen/endpoints", config.listen.clone().into()),
         ("connect/endpoints", config.connect.clone().into()),
         ("scouting/multicast/enabled", config.scouting.into()),
+        ("transport/shared_memory/enabled", config.shared_memory.into()),
         // Opening need not wait for peers of peers: whoever must be there is waited for by name.
         ("open/return_conditions/connect_scouted", false.into()),
         // Zenoh queues two batches of 64 kB a priority. A chunk's seven messages, or a camera's frame, sent while the

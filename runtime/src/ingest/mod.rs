@@ -223,6 +223,9 @@ impl Ingest {
                     return;
                 }
                 counters.received(clock::moment());
+                if sample.payload().as_shm().is_some() {
+                    counters.shared();
+                }
                 if newest.put((clock::now(), sample.payload().clone())).is_some() {
                     counters.dropped();
                 }

@@ -15,6 +15,7 @@ const NEVER: i64 = i64::MIN;
 #[derive(Debug)]
 pub struct StreamCounters {
     received: AtomicU64,
+    shared: AtomicU64,
     dropped: AtomicU64,
     /// In the order of [`Fault::NAMES`]: how many, and what was wrong with the newest.
     unusable: [AtomicU64; Fault::NAMES.len()],
@@ -29,6 +30,7 @@ impl Default for StreamCounters {
     fn default() -> Self {
         Self {
             received: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
             unusable: Default::default(),
             messages: Mutex::default(),
@@ -50,6 +52,11 @@ impl StreamCounters {
         self.received.fetch_add(1, Ordering::Relaxed);
         let before = self.heard_at_ns.swap(now.ns(), Ordering::Relaxed);
         self.lost.fetch_add(u64::from(self.is_lost(before, now)), Ordering::Relaxed);
+    }
+
+    /// A message came through shared memory.
+    pub fn shared(&self) {
+        self.shared.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A message is not used; says why in words.
@@ -83,6 +90,7 @@ impl StreamCounters {
         let [malformed, ahead, late, duplicate, out_of_order, frozen] = std::array::from_fn(count);
         StreamReport {
             received: self.received.load(Ordering::Relaxed),
+            shared: self.shared.load(Ordering::Relaxed),
             malformed,
             ahead,
             late,
@@ -103,6 +111,8 @@ impl StreamCounters {
 pub struct StreamReport {
     /// Messages that arrived.
     pub received: u64,
+    /// Of these, came through shared memory.
+    pub shared: u64,
     /// Of these, could not be read.
     pub malformed: u64,
     /// Of these, stamped ahead of this computer's clock.

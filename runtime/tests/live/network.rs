@@ -3,8 +3,13 @@
 use crate::kit::{Program, bundle};
 use crate::robot::{HEAD, LEFT_WRIST, LEFT_WRIST_RECT, assert_holds_still, plan};
 use serde_json::{Value, json};
+use sinew_proto::Message;
+use sinew_proto::msg::sensor_msgs::Image;
+use sinew_runtime::config::Config;
+use sinew_runtime::net;
 use tempfile::TempDir;
 use zenoh::Wait;
+use zenoh::bytes::ZBytes;
 
 const INSTRUCTION: &str = "pick up the red cube";
 /// Sum of its token ids, as LeRobot's tokenizer gives them (`tests/fixtures/golden/tiny/tokenizer_cases.json`).
@@ -59,6 +64,8 @@ fn cameras_are_found_under_either_name_and_may_send_raw_pictures() {
     see_chunks(&folder, plan);
     runtime.signal("TERM");
     let (events, _) = runtime.rest();
+    let streams = &events.last().unwrap()["streams"];
+    assert!(streams["camera.head"]["shared"].as_u64() > Some(0), "{streams}");
     let contests: Vec<&Value> = events.iter().filter(|event| event["event"] == "camera_topics").collect();
     let [contest] = contests[..] else { panic!("{contests:?}") };
     assert_eq!(
@@ -66,6 +73,36 @@ fn cameras_are_found_under_either_name_and_may_send_raw_pictures() {
         (Some("left_wrist"), Some(&LEFT_WRIST[1..]))
     );
     assert_eq!(contest["ignored"], LEFT_WRIST_RECT[1..]);
+}
+
+/// What arrives, and whether through shared memory, of a picture that another process sends.
+fn picture_of_another_process(shared_memory: bool) -> (ZBytes, bool) {
+    let listen = "listen = [\"tcp/127.0.0.1:0\"]";
+    let config = Config::parse(&format!("[zenoh]\n{listen}\nshared_memory = {shared_memory}\n"), "test").unwrap();
+    let session = net::open(&config.zenoh).unwrap();
+    let (sender, pictures) = std::sync::mpsc::sync_channel(64);
+    let take = move |sample: zenoh::sample::Sample| drop(sender.try_send(sample.payload().clone()));
+    let _subscriber = session.declare_subscriber("head/image_raw").callback(take).wait().unwrap();
+    let folder = TempDir::new().unwrap();
+    let picture = json!({"encoding": "rgb8", "size": [640, 480], "color": [200, 60, 20]});
+    let plan = json!({"connect": net::locators(&session), "raw_cameras": {"/head/image_raw": picture}});
+    let _robot = Program::robot(&folder, &plan);
+    // Both ends set their memory up with the first large message.
+    let picture = pictures.iter().nth(10).unwrap();
+    let is_shared = picture.as_shm().is_some();
+    (picture, is_shared)
+}
+
+#[test]
+fn pictures_from_this_machine_come_through_shared_memory_if_both_ends_have_it() {
+    for shared_memory in [true, false] {
+        let (picture, is_shared) = picture_of_another_process(shared_memory);
+        assert_eq!(is_shared, shared_memory);
+        let bytes = picture.to_bytes();
+        let image = Image::from_cdr(&bytes).unwrap();
+        assert_eq!((image.width, image.height, image.data.len()), (640, 480, 640 * 480 * 3));
+        assert!(image.data[3..].as_chunks().0.iter().all(|pixel| *pixel == [200, 60, 20]));
+    }
 }
 
 #[test]
