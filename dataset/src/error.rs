@@ -72,6 +72,14 @@ pub enum Error {
         /// Type or shape in the file.
         found: String,
     },
+    /// An MCAP log that is damaged or was cut short.
+    #[error("{}: {problem} (a log that was cut short: `sinew-runtime recover`)", path.display())]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The metadata contradicts itself.
     #[error("{}: {what}: expected {expected}, found {found}", path.display())]
     Inconsistent {

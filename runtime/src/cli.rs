@@ -28,6 +28,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Record episodes of a robot that somebody else drives.
     Record(RecordArgs),
+    /// Play an episode's log through scheduling and safety alone: what would have been sent?
+    Rehearse(RehearseArgs),
     /// Mend an episode's log that was cut short.
     Recover(RecoverArgs),
     /// Print chunks as they arrive at any subscriber.
@@ -160,6 +162,22 @@ pub struct RecordArgs {
     /// Flags of the network.
     #[command(flatten)]
     pub zenoh: ZenohArgs,
+}
+
+/// `rehearse`
+#[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// The log, such as episode_000003.mcap.
+    pub log: PathBuf,
+    /// Folder of the bundle.
+    #[arg(long, value_name = "DIR")]
+    pub bundle: PathBuf,
+    /// Log of the commands that would have been sent.
+    #[arg(long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
 }
 
 /// `recover`

@@ -31,6 +31,7 @@ pub mod policy;
 pub mod presence;
 pub mod publish;
 pub mod record;
+pub mod rehearse;
 pub mod replay;
 pub mod robot;
 pub mod run;

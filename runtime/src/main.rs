@@ -6,11 +6,12 @@ use clap::Parser;
 use serde::Serialize;
 use sinew_runtime::Error;
 use sinew_runtime::cli::{
-    Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, ReplayArgs, RunArgs, WatchArgs,
+    Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, RehearseArgs, ReplayArgs, RunArgs, WatchArgs,
 };
 use sinew_runtime::config::Config;
 use sinew_runtime::demo::{DemoOptions, Say, demo};
 use sinew_runtime::record::{Outcome, record, recover};
+use sinew_runtime::rehearse::rehearse;
 use sinew_runtime::replay::replay;
 use sinew_runtime::run::run;
 use sinew_runtime::stop::Stop;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run_command(args, &terminal),
         Command::Replay(args) => replay_command(args),
         Command::Record(args) => record_command(args),
+        Command::Rehearse(args) => rehearse_command(&args),
         Command::Recover(args) => recover_command(&args),
         Command::Watch(args) => watch_command(args),
         Command::Demo(args) => demo_command(args),
@@ -124,6 +126,36 @@ fn record_command(args: RecordArgs) -> anyhow::Result<bool> {
         totals.payload_bytes as f64 / 1e6
     );
     Ok(summary.is_complete())
+}
+
+fn rehearse_command(args: &RehearseArgs) -> anyhow::Result<bool> {
+    let mut config = args.common.configuration()?;
+    // There is nothing to rehearse without them, and nobody is there to follow.
+    config.setpoints.publish = true;
+    if print_config(&args.common, &config)? {
+        return Ok(true);
+    }
+    let rehearsal = rehearse(&args.log, &args.bundle, &config, &args.output)?;
+    tracing::info!(
+        "{} ticks, {} with a command; {} chunks, {} of them dropped; {}",
+        rehearsal.tick_count,
+        rehearsal.command_count,
+        rehearsal.chunk_count,
+        rehearsal.dropped_chunk_count,
+        args.output.display()
+    );
+    for change in &rehearsal.changes {
+        tracing::info!(
+            "{:8.3} s: {} {}",
+            change.at_s,
+            change.state.name(),
+            change.reason.unwrap_or_default()
+        );
+    }
+    if args.common.json {
+        print_json(&rehearsal)?;
+    }
+    Ok(true)
 }
 
 fn recover_command(args: &RecoverArgs) -> anyhow::Result<bool> {

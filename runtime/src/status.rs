@@ -63,6 +63,12 @@ impl StatusTopic {
         Ok(topics)
     }
 
+    /// Its ROS name.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
     /// As the safety core calls it.
     #[must_use]
     pub fn input(&self) -> OtherInput {

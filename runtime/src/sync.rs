@@ -23,6 +23,11 @@ pub struct Frame {
     pub prepare_ns: i64,
 }
 
+/// Frames kept of a camera: the newest, and those around the reference camera's.
+const FRAME_CAPACITY: usize = 4;
+/// Joint states kept of a group: 1 s at 500 Hz, which is more than a reference frame may be old.
+const FEEDBACK_CAPACITY: usize = 512;
+
 /// What has arrived so far.
 #[derive(Clone, Debug)]
 pub struct Streams {
@@ -30,6 +35,17 @@ pub struct Streams {
     pub cameras: Vec<Stream<Arc<Frame>>>,
     /// One a group of joints, in the robot's order.
     pub groups: Vec<Stream<Feedback>>,
+}
+
+impl Streams {
+    /// Nothing yet, of so many cameras and groups.
+    #[must_use]
+    pub fn new(camera_count: usize, group_count: usize, limits: Limits) -> Self {
+        Self {
+            cameras: (0..camera_count).map(|_| Stream::new(FRAME_CAPACITY, limits)).collect(),
+            groups: (0..group_count).map(|_| Stream::new(FEEDBACK_CAPACITY, limits)).collect(),
+        }
+    }
 }
 
 /// How well samples have to agree.

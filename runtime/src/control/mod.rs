@@ -2,9 +2,11 @@
 //! the safety core has not let out.
 
 mod hearing;
+mod pilot;
 mod plan;
 
 pub use hearing::Hearing;
+pub use pilot::{Heard, Pilot, Told};
 pub use plan::MotionPlan;
 
 use crate::clock::{self, Moment};

@@ -37,11 +37,6 @@ use zenoh::pubsub::Subscriber;
 use zenoh::sample::Sample as ZenohSample;
 use zenoh::{Session, Wait};
 
-/// Frames kept of a camera: the newest, and those around the reference camera's.
-const FRAME_CAPACITY: usize = 4;
-/// Joint states kept of a group: 1 s at 500 Hz, which is more than a reference frame may be old.
-const FEEDBACK_CAPACITY: usize = 512;
-
 /// What the callbacks and capture threads fill and the inference thread reads.
 #[derive(Debug)]
 pub struct Inbox {
@@ -55,10 +50,7 @@ pub struct Inbox {
 
 impl Inbox {
     fn new(plan: &Plan, limits: Limits) -> Self {
-        let streams = Streams {
-            cameras: plan.cameras.iter().map(|_| Stream::new(FRAME_CAPACITY, limits)).collect(),
-            groups: plan.embodiment.groups.iter().map(|_| Stream::new(FEEDBACK_CAPACITY, limits)).collect(),
-        };
+        let streams = Streams::new(plan.cameras.len(), plan.embodiment.groups.len(), limits);
         Self {
             streams: Mutex::new(streams),
             frame_arrived: Condvar::new(),

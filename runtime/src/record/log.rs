@@ -42,7 +42,7 @@ pub(super) struct Size {
 }
 
 /// A log that is being written.
-pub(super) struct EpisodeLog {
+pub(crate) struct EpisodeLog {
     path: PathBuf,
     writer: Writer<BufWriter<File>>,
     /// The same file, to sync it.
@@ -77,7 +77,15 @@ impl EpisodeLog {
     /// # Errors
     /// If the file cannot be made or written.
     pub(super) fn create(folder: &Path, about: &About, started_at: Stamp) -> Result<Self, Error> {
-        let path = next_path(folder)?;
+        Self::begin(&next_path(folder)?, about, started_at)
+    }
+
+    /// Begins a log of that name.
+    ///
+    /// # Errors
+    /// If the file cannot be made or written.
+    pub(crate) fn begin(path: &Path, about: &About, started_at: Stamp) -> Result<Self, Error> {
+        let path = path.to_owned();
         let partial = partial_path(&path);
         let io = |source| Error::Io { path: partial.clone(), source };
         let file = OpenOptions::new().write(true).create_new(true).open(&partial).map_err(io)?;
@@ -111,7 +119,7 @@ impl EpisodeLog {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub(super) fn write(
+    pub(crate) fn write(
         &mut self,
         (index, topic): (usize, &RecordedTopic),
         message: &'static str,
@@ -167,7 +175,7 @@ impl EpisodeLog {
     ///
     /// # Errors
     /// If that fails; then the unfinished one is still there.
-    pub(super) fn finish(mut self, ending: BTreeMap<String, String>) -> Result<PathBuf, Error> {
+    pub(crate) fn finish(mut self, ending: BTreeMap<String, String>) -> Result<PathBuf, Error> {
         let metadata = Metadata { name: ENDING.to_owned(), metadata: ending };
         let written = self.writer.write_metadata(&metadata).and_then(|()| self.writer.finish());
         written.map_err(|error| self.failed(error))?;

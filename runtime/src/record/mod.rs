@@ -14,6 +14,7 @@ mod writer;
 
 pub(crate) use keyboard::Marker;
 pub use log::About;
+pub(crate) use log::EpisodeLog;
 pub use mark::{Mark, Outcome, of_line};
 pub use recover::{Recovered, recover};
 pub(crate) use session::about;

@@ -19,7 +19,7 @@ pub(crate) const JOINT_TOPICS: [(&str, &str, &[f64]); 5] = [
     ("right_gripper", "/motion_target/target_position_gripper_right", &[]),
 ];
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 

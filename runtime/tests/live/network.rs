@@ -78,7 +78,8 @@ fn cameras_are_found_under_either_name_and_may_send_raw_pictures() {
 /// What arrives, and whether through shared memory, of a picture that another process sends.
 fn picture_of_another_process(shared_memory: bool) -> (ZBytes, bool) {
     let listen = "listen = [\"tcp/127.0.0.1:0\"]";
-    let config = Config::parse(&format!("[zenoh]\n{listen}\nshared_memory = {shared_memory}\n"), "test").unwrap();
+    let config =
+        Config::parse(&format!("[zenoh]\n{listen}\nshared_memory = {shared_memory}\n"), "test").unwrap();
     let session = net::open(&config.zenoh).unwrap();
     let (sender, pictures) = std::sync::mpsc::sync_channel(64);
     let take = move |sample: zenoh::sample::Sample| drop(sender.try_send(sample.payload().clone()));

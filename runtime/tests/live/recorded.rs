@@ -1,7 +1,7 @@
 //! Episodes on disk, as other people's readers see them.
 
 use crate::kit::{Program, bundle, complete, pictures, read_log};
-use crate::motion::{CHASSIS, JOINT_TOPICS, motion_plan};
+use crate::motion::{CHASSIS, JOINT_TOPICS, motion_plan, numbers};
 use crate::robot::{HEAD, LEFT_ARM, LEFT_WRIST, RIGHT_WRIST, plan};
 use serde_json::{Value, json};
 use std::fs;
@@ -218,4 +218,77 @@ fn a_full_disk_does_not_stop_the_robot() {
     let (code, _, stderr) = complete(&["recover", torn.to_str().unwrap()]);
     assert_eq!(code, 0, "{stderr}");
     assert!(read_log(&torn.with_extension(""))["message_count"].as_u64().unwrap() > 0);
+}
+
+/// A session with set-points, recorded; where its log is, and the folder that holds it.
+fn session(bundle: &TempDir) -> (TempDir, PathBuf) {
+    let folder = TempDir::new().unwrap();
+    let episodes = folder.path().join("episodes");
+    let config = folder.path().join("motion.toml");
+    fs::write(&config, "[setpoints]\npublish = true\n").unwrap();
+    let arguments = ["--config", config.to_str().unwrap(), "--instruction", "hold still"];
+    let arguments = [arguments.as_slice(), &["--record", episodes.to_str().unwrap()]].concat();
+    let (runtime, locator) = Program::run(bundle, &arguments);
+    let (_, status) = Program::robot(&folder, &motion_plan(&folder, &locator)).rest();
+    assert!(status.success());
+    runtime.signal("TERM");
+    assert!(runtime.rest().1.success());
+    (folder, episodes.join("episode_000000.mcap"))
+}
+
+/// Time and numbers of every set-point of a topic.
+fn positions(log: &Value, topic: &str) -> Vec<(i64, Vec<f64>)> {
+    let times = log["topics"][topic]["times"].as_array().unwrap().iter().map(|time| time.as_i64().unwrap());
+    times.zip(messages(log, topic).iter().map(|message| numbers(&message["position"]))).collect()
+}
+
+#[test]
+fn a_session_goes_through_the_pure_core_to_the_same_bytes_every_time() {
+    let bundle = bundle();
+    let (folder, log) = session(&bundle);
+    let rehearse = |name: &str, configuration: &str| {
+        let (output, config) = (folder.path().join(name), folder.path().join(format!("{name}.toml")));
+        fs::write(&config, configuration).unwrap();
+        let paths = [&log, bundle.path(), &output, &config].map(|path: &Path| path.to_str().unwrap());
+        let [log, bundle, to, config] = paths;
+        let arguments = ["rehearse", log, "--bundle", bundle, "--output", to, "--config", config, "--json"];
+        let (code, stdout, stderr) = complete(&arguments);
+        assert_eq!(code, 0, "{stderr}");
+        (output, serde_json::from_str::<Value>(&stdout).unwrap())
+    };
+    let (first, summary) = rehearse("first.mcap", "");
+    let (second, again) = rehearse("second.mcap", "");
+    assert_eq!(summary, again);
+    assert!(fs::read(&first).unwrap() == fs::read(&second).unwrap(), "the same log gave other bytes");
+    let states: Vec<&str> = summary["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| change["state"].as_str().unwrap())
+        .collect();
+    assert!(states.contains(&"running"), "{states:?}");
+    assert!(
+        summary["observation_count"].as_u64().unwrap() >= 3 && summary["chunk_count"].as_u64().unwrap() >= 3
+    );
+
+    // What was sent then, to within what ticks at other times make of it.
+    let arm = JOINT_TOPICS[1].1;
+    let (sent, rehearsed) = (read_log(&log), read_log(&first));
+    let (sent, rehearsed) = (positions(&sent, arm), positions(&rehearsed, arm));
+    assert!(rehearsed.len() > 60);
+    let mut compared = 0;
+    for (time, found) in &rehearsed {
+        let Some((_, expected)) = sent.iter().find(|(at, _)| (at - time).abs() < 20_000_000) else {
+            continue;
+        };
+        compared += 1;
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 0.02, "{found} is not {expected}");
+        }
+    }
+    assert!(compared > 40, "{compared} of {}", rehearsed.len());
+
+    let (tighter, _) = rehearse("tighter.mcap", "[safety]\nspeed_scale = 0.3\n");
+    let caps = messages(&read_log(&tighter), arm)[0]["velocity"].clone();
+    assert!((numbers(&caps)[0] - 0.48).abs() < 1e-9, "{caps}");
 }
