@@ -23,6 +23,9 @@ pub const EPISODE: &str = "sinew/episode";
 /// Topic that events are recorded on. Nothing is published there.
 pub const EVENTS: &str = "sinew/events";
 
+/// Topic on which ROS 2's monitors look for how parts are doing.
+pub const DIAGNOSTICS: &str = "/diagnostics";
+
 /// One concrete zenoh key: chunks joined by `/`, none empty, no wildcard.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);

@@ -2,7 +2,8 @@
 
 use crate::Message;
 use crate::msg::{
-    builtin_interfaces, geometry_msgs, hdas_msg, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs,
+    builtin_interfaces, diagnostic_msgs, geometry_msgs, hdas_msg, sensor_msgs, sinew_msgs, std_msgs,
+    trajectory_msgs,
 };
 
 /// A message type and its text.
@@ -41,6 +42,9 @@ pub const ALL: &[Schema] = &[
     Schema::of::<geometry_msgs::PoseStamped>(),
     Schema::of::<geometry_msgs::Twist>(),
     Schema::of::<geometry_msgs::TwistStamped>(),
+    Schema::of::<diagnostic_msgs::KeyValue>(),
+    Schema::of::<diagnostic_msgs::DiagnosticStatus>(),
+    Schema::of::<diagnostic_msgs::DiagnosticArray>(),
     Schema::of::<hdas_msg::Bms>(),
     Schema::of::<hdas_msg::ControllerSignal>(),
     Schema::of::<hdas_msg::ControllerSignalStamped>(),

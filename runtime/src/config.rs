@@ -1,9 +1,11 @@
 //! What the user decides: a TOML file laid over the commented default, then flags.
 
 mod camera;
+mod diagnostics;
 mod motion;
 
 pub use camera::{CameraConfig, PictureMessage};
+pub use diagnostics::DiagnosticsConfig;
 pub use motion::{EndPosture, ScheduleConfig, ScheduleMode, SetpointConfig, StartPosture};
 
 use crate::clock::NS_PER_MS;
@@ -177,6 +179,8 @@ pub struct Config {
     pub safety: SafetyConfig,
     /// Episodes to disk.
     pub record: RecordConfig,
+    /// How the run says how it is doing.
+    pub diagnostics: DiagnosticsConfig,
     /// Where cameras' pictures come from, by the bundle's name.
     pub cameras: BTreeMap<String, CameraConfig>,
 }
@@ -222,6 +226,7 @@ impl Config {
     /// If one makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
         self.safety.validate()?;
+        self.diagnostics.validate()?;
         let SyncConfig { max_skew_ms, max_age_ms, settle_ms, .. } = self.sync;
         for (key, ms) in [("max_skew_ms", max_skew_ms), ("max_age_ms", max_age_ms), ("settle_ms", settle_ms)]
         {

@@ -198,6 +198,19 @@ impl Drive {
         self.phase == Phase::Policy
     }
 
+    /// What moves the robot, in words.
+    #[must_use]
+    pub fn activity(&self) -> &'static str {
+        match self.phase {
+            Phase::Waiting => "waiting",
+            Phase::ToStart(_) => "moving to the start posture",
+            Phase::Policy => "policy",
+            Phase::Back(_) => "moving back",
+            Phase::Standing { .. } => "standing",
+            Phase::Done => "done",
+        }
+    }
+
     /// Whether the run may end.
     #[must_use]
     pub fn is_done(&self) -> bool {

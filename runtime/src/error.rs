@@ -114,6 +114,14 @@ pub enum Error {
         /// What zenoh said.
         message: String,
     },
+    /// An address cannot be listened on.
+    #[error("listening on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A message from a sensor that cannot be used.
     #[error("{what}: expected {expected}, found {found}")]
     Sample {

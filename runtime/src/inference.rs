@@ -98,6 +98,7 @@ impl Inference {
         let mut next_start = Instant::now();
         let mut complaints = Complaints::default();
         let mut noise = vec![0.0; self.policy.noise_len()];
+        self.telemetry.instructed(self.instruction.as_deref());
         while !self.stop.is_requested() {
             self.hear_instruction();
             let wait = next_start.saturating_duration_since(Instant::now());
@@ -152,6 +153,7 @@ impl Inference {
         let refusal = self.policy.set_instruction(&text).err().map(|error| error.to_string());
         if refusal.is_none() {
             self.instruction = Some(text.clone());
+            self.telemetry.instructed(Some(&text));
         }
         self.telemetry.emit(EventKind::Instruction { text, accepted: refusal.is_none(), refusal });
     }

@@ -17,6 +17,7 @@ pub mod command;
 pub mod config;
 pub mod control;
 pub mod demo;
+pub mod diagnostics;
 pub mod drive;
 mod error;
 pub mod history;

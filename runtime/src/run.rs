@@ -2,7 +2,8 @@
 
 use crate::clock;
 use crate::config::Config;
-use crate::control::{Control, Delivery, Exchange, MotionPlan, SetpointPublisher};
+use crate::control::{Control, Delivery, Exchange, MotionPlan, SetpointPublisher, TickBoard};
+use crate::diagnostics::{Diagnostics, Facts, MotionSources, Sources};
 use crate::error::Error;
 use crate::inference::{Inference, MotionLink};
 use crate::ingest::{Inbox, Ingest};
@@ -60,6 +61,7 @@ pub fn run(
     let telemetry = Arc::new(telemetry);
     let session = net::open(&config.zenoh)?;
     let limits = config.sync.limits();
+    let facts = Facts::new(&plan, motion.as_ref(), config, policy.provider().name());
     let publisher = Publisher::declare(&session, &config.zenoh.namespace, &plan.commands)?;
     let recorder = recorder(&plan, config, &session, &telemetry)?;
     let ingest = Ingest::start(&session, &config.zenoh, &plan, limits, &telemetry, stop)?;
@@ -69,10 +71,14 @@ pub fn run(
     let mut ready = ready(&plan, &policy, &publisher, &session, instruction.clone());
     ready.outputs.extend(mover.iter().flat_map(|mover| mover.control.publisher.keys()));
     ready.moves_to_start = mover.as_ref().is_some_and(|mover| mover.moves_to_start);
+    let (moving, watched) = mover.map(|mover| ((mover.control, mover.link), mover.watched)).unzip();
+    let sources = Sources { facts, telemetry: Arc::clone(&telemetry), motion: watched };
+    let diagnostics = Diagnostics::start(&session, &config.zenoh.namespace, &config.diagnostics, sources)?;
+    ready.prometheus = diagnostics.prometheus();
     telemetry.emit(EventKind::Ready(ready));
     recorder.iter().for_each(Recorder::begin);
 
-    let (control, link) = mover.map(|mover| (mover.control, mover.link)).unzip();
+    let (control, link) = moving.unzip();
     let exchange = control.as_ref().map(|control: &Control| Arc::clone(&control.exchange));
     let interrupter = policy.interrupter();
     let inference = Inference {
@@ -108,13 +114,15 @@ pub fn run(
     let inferred = thread.join();
     // What the joints report is needed until the robot is where it is to be.
     let controlled = control.map_or(Ok(()), Thread::join);
+    let described = diagnostics.finish();
     let ingested = ingest.finish();
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let closed = zenoh::Wait::wait(session.close()).map_err(Error::zenoh("closing"));
     if let Some(Delivery { sequence, .. }) = exchange.and_then(|exchange| exchange.chunk.take()) {
         telemetry.ending(Ending { sequence, outcome: Outcome::Dropped { reason: DropReason::Holding } });
     }
-    outcome.and(controlled).and(inferred).and(interrupted).and(ingested).and(recorded).and(closed)?;
+    let ended = [controlled, inferred, interrupted, described, ingested, recorded, closed];
+    ended.into_iter().fold(outcome, Result::and)?;
     watched.look();
     while let Ok(event) = events.try_recv() {
         report(&event).map_err(Error::Report)?;
@@ -151,6 +159,8 @@ fn recorder(
 struct Mover {
     control: Control,
     link: MotionLink,
+    /// Where diagnostics look.
+    watched: MotionSources,
     moves_to_start: bool,
 }
 
@@ -168,10 +178,16 @@ impl Mover {
         let is_recording = config.record.is_on();
         let marker = is_recording.then(|| Marker::new(session, &config.zenoh.namespace)).transpose()?;
         let publisher = SetpointPublisher::declare(session, &config.zenoh.namespace, motion.outputs.clone())?;
+        let status = StatusLink::open(session, &config.zenoh.namespace, &motion.status, telemetry)?;
+        let (board, changes) = TickBoard::new(&motion.joints);
+        let board = Arc::new(board);
+        let watched =
+            MotionSources { board: Arc::clone(&board), changes, status: Arc::clone(status.board()) };
         let control = Control {
             drive,
             safety: motion.safety.clone(),
-            status: StatusLink::open(session, &config.zenoh.namespace, &motion.status, telemetry)?,
+            status,
+            board,
             operator: OperatorLink::open(session, &config.zenoh.namespace, marker, stop)?,
             camera_count: motion.camera_count,
             chunk_at: None,
@@ -186,7 +202,7 @@ impl Mover {
             stop: stop.clone(),
         };
         let link = MotionLink::new(motion, exchange);
-        Ok(Self { control, link, moves_to_start: motion.moves_to_start })
+        Ok(Self { control, link, watched, moves_to_start: motion.moves_to_start })
     }
 }
 
@@ -209,6 +225,7 @@ fn ready(
         outputs: publisher.keys().collect(),
         moves_to_start: false,
         instruction,
+        prometheus: None,
     }
 }
 

@@ -90,7 +90,30 @@ struct Entry {
     heard_at_ns: AtomicI64,
     /// Taken over, or a fault.
     is_bad: AtomicBool,
-    battery_percent: AtomicU32,
+    /// The remote control's mode, the battery's charge as the bits of a float, or the first fault's code.
+    value: AtomicU32,
+}
+
+/// What a status topic last said.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Said {
+    /// Who drives.
+    Remote {
+        /// The remote control's mode.
+        mode: u32,
+        /// Whether in it the remote control drives.
+        is_taken_over: bool,
+    },
+    /// The battery.
+    Battery {
+        /// Its charge.
+        percent: f64,
+    },
+    /// What is wrong with joints.
+    Faults {
+        /// The first code that says so.
+        code: Option<u32>,
+    },
 }
 
 impl Entry {
@@ -99,7 +122,7 @@ impl Entry {
             subject,
             heard_at_ns: AtomicI64::new(0),
             is_bad: AtomicBool::new(false),
-            battery_percent: AtomicU32::new(0),
+            value: AtomicU32::new(0),
         }
     }
 
@@ -107,16 +130,18 @@ impl Entry {
         match &self.subject {
             Subject::Remote(modes) => {
                 let mode = ControllerSignalStamped::from_cdr(message)?.data.mode;
+                self.value.store(mode.into(), Ordering::SeqCst);
                 self.is_bad.store(modes.contains(&mode), Ordering::SeqCst);
             }
             Subject::Battery => {
                 let percent = Bms::from_cdr(message)?.capital;
-                self.battery_percent.store(percent.to_bits(), Ordering::SeqCst);
+                self.value.store(percent.to_bits(), Ordering::SeqCst);
             }
             Subject::Faults(harmless) => {
                 let errors = FeedbackStatus::from_cdr(message)?.errors;
-                let is_bad = errors.iter().any(|error| !harmless.contains(&error.error_code));
-                self.is_bad.store(is_bad, Ordering::SeqCst);
+                let fault = errors.iter().find(|error| !harmless.contains(&error.error_code));
+                self.value.store(fault.map_or(0, |error| error.error_code), Ordering::SeqCst);
+                self.is_bad.store(fault.is_some(), Ordering::SeqCst);
             }
         }
         self.heard_at_ns.store(now.ns().max(1), Ordering::SeqCst);
@@ -153,6 +178,20 @@ impl StatusBoard {
         })
     }
 
+    /// When each topic was heard last, and what it said.
+    pub fn said(&self) -> impl Iterator<Item = Option<(Moment, Said)>> {
+        self.entries.iter().zip(self.heard_at()).map(|(entry, heard_at)| {
+            let is_bad = entry.is_bad.load(Ordering::SeqCst);
+            let value = entry.value.load(Ordering::SeqCst);
+            let said = match entry.subject {
+                Subject::Remote(_) => Said::Remote { mode: value, is_taken_over: is_bad },
+                Subject::Battery => Said::Battery { percent: f64::from(f32::from_bits(value)) },
+                Subject::Faults(_) => Said::Faults { code: is_bad.then_some(value) },
+            };
+            heard_at.map(|at| (at, said))
+        })
+    }
+
     /// All of it.
     #[must_use]
     pub fn status(&self) -> RobotStatus {
@@ -163,7 +202,7 @@ impl StatusBoard {
                 Subject::Remote(_) => status.is_taken_over |= is_bad,
                 Subject::Faults(_) => status.has_fault |= is_bad,
                 Subject::Battery if entry.heard_at_ns.load(Ordering::SeqCst) != 0 => {
-                    let percent = f32::from_bits(entry.battery_percent.load(Ordering::SeqCst));
+                    let percent = f32::from_bits(entry.value.load(Ordering::SeqCst));
                     status.battery_percent = Some(f64::from(percent));
                 }
                 Subject::Battery => {}
@@ -207,7 +246,7 @@ impl StatusLink {
 
     /// What the robot last said.
     #[must_use]
-    pub fn board(&self) -> &StatusBoard {
+    pub fn board(&self) -> &Arc<StatusBoard> {
         &self.board
     }
 

@@ -5,12 +5,17 @@ use sinew_models::embodiment::{Embodiment, GroupKind};
 use sinew_proto::Stamp;
 use sinew_runtime::clock::Moment;
 use sinew_runtime::config::Config;
+use sinew_runtime::control::{TickBoard, TickReport};
 use sinew_runtime::drive::{Drive, SlowMoves, View};
 use sinew_runtime::motion::{Joints, Measured, Setpoint};
+use sinew_runtime::presence::Listeners;
 use sinew_runtime::safety::{InputKind, Inputs, Operator, OtherInput, RobotStatus, Safety, State};
-use sinew_runtime::schedule::{Merge, Pace, RobotChunk, Schedule, ScheduleOptions};
+use sinew_runtime::schedule::{Accepted, Merge, Pace, RobotChunk, Schedule, ScheduleOptions};
+use sinew_runtime::telemetry::{MergeReport, SeamReport, Telemetry};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -96,6 +101,35 @@ fn playing_chunks_takes_no_memory() {
         assert_eq!(taken, 0);
         assert!(ended > 3_900, "{ended} chunks ended");
     }
+}
+
+/// Punctuality, limits, seams and who listens: all of what a tick says of itself, while nobody and while somebody looks.
+#[test]
+fn saying_how_the_tick_is_doing_takes_no_memory() {
+    let joints = Joints::new(&Embodiment::built_in("r1pro").unwrap(), |_| true);
+    let (telemetry, _events) = Telemetry::new([]);
+    let (board, _changes) = TickBoard::new(&joints);
+    let mut report = TickReport::new(&joints);
+    report.listeners = Some(Arc::new(BTreeMap::from([("arm".to_owned(), Listeners::default())])));
+    report.allowed.message = Some("the operator said stop".into());
+    let seam = SeamReport::new(&joints);
+    let accepted = Accepted { latency_ns: 80_000_000, skipped_row_count: 2, was_idle: false };
+    let taken = allocations(|| {
+        for tick in 0..10_000_i64 {
+            telemetry.ticks().began(tick * tick);
+            telemetry.ticks().missed(tick % 2);
+            report.at = Some(Moment::from_ns(tick));
+            report.limit_hits[(tick % 23) as usize].position += 1;
+            report.merged(&MergeReport::new(tick as u64, accepted, 0.0, seam.clone()));
+            board.leave(&report);
+        }
+    });
+    assert_eq!(taken, 0);
+    let ticks = telemetry.summary().ticks.unwrap();
+    assert_eq!((ticks.lateness.count, ticks.missed_count), (10_000, 5_000));
+    assert_eq!(ticks.lateness.max_ms, 99.980_001);
+    let seen = board.look();
+    assert_eq!((seen.at, &seen.limit_hits), (Some(Moment::from_ns(9_999)), &report.limit_hits));
 }
 
 /// Running, holding, stopped and started anew.

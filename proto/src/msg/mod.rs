@@ -1,6 +1,7 @@
 //! The messages, one module per ROS 2 package.
 
 pub mod builtin_interfaces;
+pub mod diagnostic_msgs;
 pub mod geometry_msgs;
 pub mod hdas_msg;
 pub mod sensor_msgs;

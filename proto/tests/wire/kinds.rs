@@ -7,7 +7,8 @@ use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use sinew_proto::cdr::Cdr;
 use sinew_proto::msg::{
-    builtin_interfaces, geometry_msgs, hdas_msg, sensor_msgs, sinew_msgs, std_msgs, trajectory_msgs,
+    builtin_interfaces, diagnostic_msgs, geometry_msgs, hdas_msg, sensor_msgs, sinew_msgs, std_msgs,
+    trajectory_msgs,
 };
 use sinew_proto::{Error, Message};
 use std::borrow::Cow;
@@ -104,6 +105,9 @@ kinds! {
     geometry_msgs::PoseStamped { header, pose }
     geometry_msgs::Twist { linear, angular }
     geometry_msgs::TwistStamped { header, twist }
+    diagnostic_msgs::KeyValue { key, value }
+    diagnostic_msgs::DiagnosticStatus { level, name, message, hardware_id, values }
+    diagnostic_msgs::DiagnosticArray { header, status }
     hdas_msg::Bms { header, voltage, current, capital }
     hdas_msg::ControllerSignal { left_x_axis, left_y_axis, right_x_axis, right_y_axis, mode }
     hdas_msg::ControllerSignalStamped { header, data }

@@ -4,10 +4,12 @@
 mod hearing;
 mod pilot;
 mod plan;
+mod report;
 
 pub use hearing::Hearing;
 pub use pilot::{Heard, Pilot, Told};
 pub use plan::MotionPlan;
+pub use report::{Allowed, TickBoard, TickReport};
 
 use crate::clock::{self, Moment};
 use crate::drive::{Drive, View};
@@ -135,6 +137,8 @@ pub struct Control {
     pub period_ns: i64,
     /// Counters and events.
     pub telemetry: Arc<Telemetry>,
+    /// Where each tick's report is left.
+    pub board: Arc<TickBoard>,
     /// When to end.
     pub stop: Stop,
 }
@@ -150,20 +154,25 @@ impl Control {
         let mut commanded = vec![f64::NAN; self.joints.count()];
         let mut hearing = Hearing::new(&self.joints, self.camera_count, self.status.topic_count());
         let mut seam = SeamReport::new(&self.joints);
+        let mut report = TickReport::new(&self.joints);
         let mut presence_changes = 0;
         let mut said = None;
         let mut failure: Option<Error> = None;
         let mut due = clock::moment();
         loop {
             let now = clock::moment();
+            self.telemetry.ticks().began(now.ns_since(due));
             let publisher = &mut self.publisher;
             match self.presence.look(&mut presence_changes, |presence| publisher.adapt(presence)).transpose()
             {
-                Ok(Some(outputs)) => self.telemetry.emit(EventKind::Listeners { outputs }),
+                Ok(Some(outputs)) => {
+                    report.listeners = Some(Arc::new(outputs.clone()));
+                    self.telemetry.emit(EventKind::Listeners { outputs });
+                }
                 Ok(None) => {}
                 Err(error) => failure = failure.or(Some(error)),
             }
-            self.take_chunk(now, &mut seam);
+            self.take_chunk(now, &mut seam, &mut report);
             hearing.listen(&self.inbox, self.status.board());
             let view = View {
                 measured: hearing.measured().position(),
@@ -204,8 +213,13 @@ impl Control {
                 }
             }
             if said.replace(found) != Some(found) {
-                self.say(found);
+                report.allowed = self.say(found, now);
             }
+            report.at = Some(now);
+            report.activity = self.drive.activity();
+            report.idle_ns = self.drive.idle_ns();
+            report.limit_hits.copy_from_slice(self.safety.hits());
+            self.board.leave(&report);
             self.exchange.brief.try_set(self.drive.brief());
             while let Some(ending) = self.drive.next_ending() {
                 self.telemetry.ending(ending);
@@ -214,19 +228,22 @@ impl Control {
                 self.telemetry.limit_hits(self.joints.axes(), self.safety.hits());
                 return failure.map_or(Ok(()), Err);
             }
-            due = next_due(due, self.period_ns, clock::moment());
+            let next = next_due(due, self.period_ns, clock::moment());
+            self.telemetry.ticks().missed(next.ns_since(due) / self.period_ns - 1);
+            due = next;
             let wait = due.ns_since(clock::moment());
             std::thread::sleep(Duration::from_nanos(u64::try_from(wait).unwrap_or(0)));
         }
     }
 
     /// Reports a change of state. Takes memory, unlike a tick without one.
-    fn say(&self, (state, reason): (State, Option<Reason>)) {
-        self.telemetry.emit(EventKind::Motion {
-            state,
-            reason: reason.map(Reason::kind),
-            message: reason.map(|reason| self.safety.explain(reason)),
-        });
+    fn say(&self, (state, reason): (State, Option<Reason>), now: Moment) -> Allowed {
+        let message = reason.map(|reason| self.safety.explain(reason));
+        let reason = reason.map(Reason::kind);
+        let allowed = Allowed { state, reason, message: message.as_deref().map(Arc::from), since: now };
+        self.board.change(&allowed);
+        self.telemetry.emit(EventKind::Motion { state, reason, message });
+        allowed
     }
 
     /// When the newest chunk arrived, or the policy took over without one. None while it does not drive.
@@ -235,7 +252,7 @@ impl Control {
         self.policy_since.map(|since| self.chunk_at.map_or(since, |at| at.max(since)))
     }
 
-    fn take_chunk(&mut self, now: Moment, seam: &mut SeamReport) {
+    fn take_chunk(&mut self, now: Moment, seam: &mut SeamReport, report: &mut TickReport) {
         let Some(delivery) = self.exchange.chunk.try_take() else { return };
         self.chunk_at = Some(now);
         let Delivery { sequence, captured_at, values } = delivery;
@@ -243,8 +260,9 @@ impl Control {
         let Ok(accepted) = self.drive.accept(chunk, now) else { return };
         seam.fill(self.drive.seam());
         let idle_ms = clock::ms(self.drive.idle_ns());
-        let report = MergeReport::new(sequence, accepted, idle_ms, seam.clone());
-        self.telemetry.emit(EventKind::Merged(report));
+        let merged = MergeReport::new(sequence, accepted, idle_ms, seam.clone());
+        report.merged(&merged);
+        self.telemetry.emit(EventKind::Merged(merged));
     }
 
     fn refusal(&self, refusal: RampRefusal) -> Error {

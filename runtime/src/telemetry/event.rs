@@ -2,6 +2,7 @@
 
 use super::counters::StreamReport;
 use super::histogram::Percentiles;
+use super::ticks::TickSummary;
 use crate::clock::ms;
 use crate::command::Clamp;
 use crate::motion::Joints;
@@ -12,6 +13,7 @@ use crate::schedule::{Accepted, Ending, Seam};
 use serde::{Serialize, Serializer};
 use sinew_proto::Stamp;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -193,6 +195,9 @@ pub struct Ready {
     pub moves_to_start: bool,
     /// What the policy is told.
     pub instruction: Option<String>,
+    /// Where Prometheus finds its page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prometheus: Option<SocketAddr>,
 }
 
 /// A published chunk.
@@ -215,7 +220,7 @@ pub struct ChunkReport {
 }
 
 /// How a chunk was merged into what the robot does.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MergeReport {
     /// Its number.
     pub sequence: u64,
@@ -245,7 +250,7 @@ const SEAM_GROUPS: usize = 16;
 
 /// The largest jump of each commanded group's joints at a seam, in the group's unit. Of fixed size: the control tick
 /// makes one for every chunk.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SeamReport {
     names: Arc<[(String, Range<usize>)]>,
     offered: [f64; SEAM_GROUPS],
@@ -268,6 +273,25 @@ impl SeamReport {
             self.offered[index] = largest(&seam.offered[span.clone()]);
             self.executed[index] = largest(&seam.executed[span.clone()]);
         }
+    }
+
+    /// Keeps the larger jump of two seams, group by group.
+    pub fn widen(&mut self, other: &Self) {
+        for (most, jump) in self.offered.iter_mut().zip(other.offered) {
+            *most = most.max(jump);
+        }
+        for (most, jump) in self.executed.iter_mut().zip(other.executed) {
+            *most = most.max(jump);
+        }
+    }
+
+    /// Each group's name, what was offered and what was executed.
+    pub fn jumps(&self) -> impl Iterator<Item = (&str, f64, f64)> {
+        let names = self.names.iter().map(|(name, _)| name.as_str());
+        names
+            .zip(self.offered)
+            .zip(self.executed)
+            .map(|((name, offered), executed)| (name, offered, executed))
     }
 }
 
@@ -350,6 +374,9 @@ pub struct Summary {
     pub limit_hits: BTreeMap<String, LimitHits>,
     /// What was recorded.
     pub recording: RecordingTotals,
+    /// How punctual the control tick was; nothing where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticks: Option<TickSummary>,
     /// Events that were lost because nobody read them in time.
     pub lost_event_count: u64,
 }

@@ -1,6 +1,7 @@
 //! Latencies in bounded memory: a run of days takes no more than one of seconds.
 
 use serde::Serialize;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Buckets of one power of two. Values are kept to 1/64, so a percentile is at most 1.6 % too high.
 const BUCKETS_PER_OCTAVE: u64 = 64;
@@ -11,6 +12,7 @@ const OCTAVE_BITS: u32 = BUCKETS_PER_OCTAVE.trailing_zeros();
 pub struct Histogram {
     counts: Vec<u64>,
     total: u64,
+    sum_ns: u64,
     max_ns: u64,
 }
 
@@ -27,6 +29,8 @@ pub struct Percentiles {
     pub p99_ms: f64,
     /// The longest.
     pub max_ms: f64,
+    /// All of them, divided by how many.
+    pub mean_ms: f64,
 }
 
 impl Histogram {
@@ -39,6 +43,7 @@ impl Histogram {
         }
         self.counts[bucket] += 1;
         self.total += 1;
+        self.sum_ns = self.sum_ns.saturating_add(ns);
         self.max_ns = self.max_ns.max(ns);
     }
 
@@ -66,6 +71,44 @@ impl Histogram {
             p90_ms: at_ms(0.9),
             p99_ms: at_ms(0.99),
             max_ms: self.max_ns as f64 / 1e6,
+            mean_ms: self.sum_ns as f64 / self.total.max(1) as f64 / 1e6,
+        }
+    }
+}
+
+/// A histogram that one thread counts in while others look. It neither waits nor, once made, takes memory.
+#[derive(Debug)]
+pub struct SharedHistogram {
+    counts: Box<[AtomicU64]>,
+    sum_ns: AtomicU64,
+    max_ns: AtomicU64,
+}
+
+impl Default for SharedHistogram {
+    fn default() -> Self {
+        let counts = (0..=bucket_of(u64::MAX)).map(|_| AtomicU64::new(0)).collect();
+        Self { counts, sum_ns: AtomicU64::new(0), max_ns: AtomicU64::new(0) }
+    }
+}
+
+impl SharedHistogram {
+    /// Counts a duration; a negative one as 0.
+    pub fn record(&self, ns: i64) {
+        let ns = u64::try_from(ns).unwrap_or(0);
+        self.counts[bucket_of(ns)].fetch_add(1, Ordering::Relaxed);
+        self.sum_ns.fetch_add(ns, Ordering::Relaxed);
+        self.max_ns.fetch_max(ns, Ordering::Relaxed);
+    }
+
+    /// What was counted so far.
+    #[must_use]
+    pub fn histogram(&self) -> Histogram {
+        let counts: Vec<u64> = self.counts.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+        Histogram {
+            total: counts.iter().sum(),
+            counts,
+            sum_ns: self.sum_ns.load(Ordering::Relaxed),
+            max_ns: self.max_ns.load(Ordering::Relaxed),
         }
     }
 }
@@ -107,7 +150,10 @@ mod tests {
         for (found, expected) in [(found.p50_ms, 500.0), (found.p90_ms, 900.0), (found.p99_ms, 990.0)] {
             assert!(found >= expected && found <= expected * 1.016, "{found} is not {expected}");
         }
-        assert_eq!((found.count, found.max_ms), (1000, 1000.0));
+        assert_eq!((found.count, found.max_ms, found.mean_ms), (1000, 1000.0, 500.5));
+        let shared = SharedHistogram::default();
+        durations.iter().for_each(|ns| shared.record(*ns));
+        assert_eq!(shared.histogram().percentiles(), found);
         assert_eq!(Histogram::default().percentiles(), Percentiles::default());
     }
 }

@@ -4,16 +4,18 @@ mod counters;
 mod event;
 mod histogram;
 mod terminal;
+mod ticks;
 
 pub use counters::{StreamCounters, StreamReport};
 pub use event::{
     ChunkReport, Event, EventKind, MergeReport, Ready, RecordingReport, RecordingState, RecordingTotals,
     SeamReport, StageTimes, Summary,
 };
-pub use histogram::{Histogram, Percentiles};
+pub use histogram::{Histogram, Percentiles, SharedHistogram};
 pub use terminal::Terminal;
+pub use ticks::{LATE_TICK_NS, TickSummary, Ticks};
 
-use crate::clock;
+use crate::clock::{self, Moment};
 use crate::error::Error;
 use crate::motion::JointAxis;
 use crate::safety::LimitHits;
@@ -41,6 +43,18 @@ struct Totals {
     not_ready: BTreeMap<&'static str, u64>,
     limit_hits: BTreeMap<String, LimitHits>,
     recording: RecordingTotals,
+    progress: Progress,
+}
+
+/// How inference is getting on.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// What the policy is told.
+    pub instruction: Option<String>,
+    /// When the newest chunk was published.
+    pub chunk_at: Option<Moment>,
+    /// When inference last had to wait, and for what.
+    pub waited: Option<(Moment, NotReady)>,
 }
 
 /// Counts what happens in one run and passes it on.
@@ -53,6 +67,7 @@ pub struct Telemetry {
     chunk_ends: [AtomicU64; Outcome::NAMES.len()],
     totals: Mutex<Totals>,
     streams: BTreeMap<String, Arc<StreamCounters>>,
+    ticks: Ticks,
 }
 
 impl Telemetry {
@@ -67,6 +82,7 @@ impl Telemetry {
             chunk_ends: Default::default(),
             totals: Mutex::default(),
             streams,
+            ticks: Ticks::default(),
         };
         (telemetry, receiver)
     }
@@ -89,6 +105,7 @@ impl Telemetry {
         {
             let mut totals = lock(&self.totals);
             totals.chunk_count += 1;
+            totals.progress.chunk_at = Some(clock::moment());
             totals.clamped_chunk_count += u64::from(!report.clamps.is_empty());
             totals.expired_chunk_count += u64::from(report.expired_step_count == step_count);
             totals.observation_to_publish.record(ns(report.observation_to_publish_ms));
@@ -132,7 +149,26 @@ impl Telemetry {
 
     /// Counts that there was nothing to infer from.
     pub fn not_ready(&self, reason: &NotReady) {
-        *lock(&self.totals).not_ready.entry(reason.kind()).or_default() += 1;
+        let mut totals = lock(&self.totals);
+        *totals.not_ready.entry(reason.kind()).or_default() += 1;
+        totals.progress.waited = Some((clock::moment(), reason.clone()));
+    }
+
+    /// Remembers what the policy is told.
+    pub fn instructed(&self, instruction: Option<&str>) {
+        lock(&self.totals).progress.instruction = instruction.map(str::to_owned);
+    }
+
+    /// How inference is getting on.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        lock(&self.totals).progress.clone()
+    }
+
+    /// Counts control ticks.
+    #[must_use]
+    pub fn ticks(&self) -> &Ticks {
+        &self.ticks
     }
 
     /// Chunks published so far.
@@ -171,6 +207,7 @@ impl Telemetry {
             limit_hits: totals.limit_hits.clone(),
             recording: totals.recording,
             streams: self.streams(),
+            ticks: self.ticks.summary(),
             lost_event_count: self.lost.load(Ordering::Relaxed),
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sinew_models::contract::{BLANK_ID, identity};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -54,6 +54,19 @@ fn oracle(name: &str) -> Command {
     let mut command = Command::new(python());
     command.arg(repository().join("tests/oracles/runtime").join(name));
     command
+}
+
+/// The lines that an oracle makes of a text, as JSON.
+pub(crate) fn ask_oracle(name: &str, text: &str) -> Vec<Value> {
+    let mut child = oracle(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{name} failed; if a package is missing, run scripts/setup");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 /// ONNX Runtime's library: where the environment says, or the one that `scripts/setup` installed.

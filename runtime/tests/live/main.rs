@@ -5,6 +5,7 @@
 
 mod damage;
 mod demonstration;
+mod diagnostics;
 mod instruction;
 mod kit;
 mod motion;

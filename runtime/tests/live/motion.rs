@@ -23,7 +23,7 @@ pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect()
 }
 
-fn token(kind: &str, topic: &str, message: &str) -> String {
+pub(crate) fn token(kind: &str, topic: &str, message: &str) -> String {
     let escaped = |text: &str| text.trim_start_matches('/').replace('/', "§");
     format!("@/a1b2c3/@ros2_lv/{kind}/{}/{}/:1::1,10", escaped(topic), escaped(message))
 }

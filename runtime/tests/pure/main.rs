@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod command;
+mod diagnostics;
 mod drive;
 mod feedback;
 mod manifest;

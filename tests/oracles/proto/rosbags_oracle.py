@@ -46,6 +46,9 @@ TYPES = [
     "geometry_msgs/msg/PoseStamped",
     "geometry_msgs/msg/Twist",
     "geometry_msgs/msg/TwistStamped",
+    "diagnostic_msgs/msg/KeyValue",
+    "diagnostic_msgs/msg/DiagnosticStatus",
+    "diagnostic_msgs/msg/DiagnosticArray",
     "hdas_msg/msg/Bms",
     "hdas_msg/msg/ControllerSignal",
     "hdas_msg/msg/ControllerSignalStamped",
@@ -73,6 +76,8 @@ def random_number(rng: random.Random, base: str):
     if base.startswith("float"):
         number = rng.choice(SPECIAL_FLOATS) if rng.random() < 0.2 else rng.gauss(0, 10 ** rng.uniform(-9, 9))
         return float(np.float32(number)) if base == "float32" else number
+    if base == "byte":
+        base = "int8"
     bits = int(base.removeprefix("uint").removeprefix("int"))
     low = 0 if base.startswith("u") else -(2 ** (bits - 1))
     return rng.choice([low, low + 2**bits - 1, rng.randrange(low, low + 2**bits)])
@@ -106,6 +111,8 @@ def exact_value(store: Typestore, kind: Nodetype, detail, value):
             return "f64:" + struct.pack(">d", value).hex()
         case Nodetype.BASE if detail[0] == "float32":
             return "f32:" + struct.pack(">f", value).hex()
+        case Nodetype.BASE if detail[0] == "byte":
+            return value & 0xFF  # rosbags takes it for signed
         case Nodetype.BASE:
             return value
     element_kind, element = detail[0]

@@ -24,6 +24,8 @@ The plan is a JSON object:
     marks             marks of episodes to send, one after the other: at the end, or
     marks_after_s     after so long
     raw_after_s       when to begin with `raw`
+    diagnostics       {"part": NAME, "state": TEXT}: stop once this was heard on `/diagnostics`, and print all that was
+                      heard there as one last line
 
 It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
 fields, and of each group the trajectory's. Types are those that rosbags ships for ROS 2 Humble; only ActionChunk is
@@ -91,6 +93,10 @@ class Robot:
         for topic, kind in plan.get("commands", {}).items():
             key = self.prefix + topic.removeprefix("/")
             self.subscribers.append(self.session.declare_subscriber(key, self.on_command(topic, kind)))
+        self.diagnostics = []
+        if "diagnostics" in plan:
+            key = self.prefix + "diagnostics"
+            self.subscribers.append(self.session.declare_subscriber(key, self.on_diagnostics))
         self.tokens = [self.session.liveliness().declare_token(token) for token in plan.get("tokens", [])]
         self.started_ns, self.turn = time.time_ns(), 0
         self.pictures = {
@@ -113,6 +119,18 @@ class Robot:
             self.commands[topic].append(plain(STORE.deserialize_cdr(sample.payload.to_bytes(), kind)))
 
         return take_in
+
+    def on_diagnostics(self, sample):
+        message = STORE.deserialize_cdr(sample.payload.to_bytes(), "diagnostic_msgs/msg/DiagnosticArray")
+        self.diagnostics.append(plain(message))
+
+    def has_heard(self, wanted):
+        """Whether a part was said to be in a state."""
+        for array in list(self.diagnostics):
+            for status in array["status"]:
+                if status["name"] == wanted["part"] and {"key": "state", "value": wanted["state"]} in status["values"]:
+                    return True
+        return False
 
     def put(self, topic: str, message: bytes):
         self.session.put(self.prefix + topic.removeprefix("/"), message)
@@ -180,6 +198,8 @@ class Robot:
             is_enough = all(len(seen) >= self.plan.get("min_commands", 0) for seen in self.commands.values())
             if limit and len(complete) >= limit and is_enough:
                 break
+            if "diagnostics" in self.plan and self.has_heard(self.plan["diagnostics"]):
+                break
             if any(seen["chunk"]["instruction"] == self.plan.get("until") for seen in complete):
                 break
             if select.select([sys.stdin], [], [], max(0, start + period - time.monotonic()))[0]:
@@ -190,6 +210,8 @@ class Robot:
             print(json.dumps(chunk), flush=True)
         if self.commands:
             print(json.dumps(self.commands), flush=True)
+        if "diagnostics" in self.plan:
+            print(json.dumps(self.diagnostics), flush=True)
         self.session.close()
 
 
