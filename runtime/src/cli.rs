@@ -34,6 +34,10 @@ pub enum Command {
     Recover(RecoverArgs),
     /// Print chunks as they arrive at any subscriber.
     Watch(WatchArgs),
+    /// Print how a run is doing, as it says itself.
+    ///
+    /// Exit status: 0 everything is as it should be, 1 something is not, 3 nobody answers.
+    Status(StatusArgs),
     /// Run all three on this machine, and draw the last chunk.
     Demo(DemoArgs),
 }
@@ -225,6 +229,26 @@ pub struct WatchArgs {
     /// Draw the last chunk over the joints' history into this PNG.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
+    /// Flags of every command.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Flags of the network.
+    #[command(flatten)]
+    pub zenoh: ZenohArgs,
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// How long to wait for an answer.
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "3")]
+    pub timeout: Duration,
+    /// Go on until Ctrl-C.
+    #[arg(long)]
+    pub watch: bool,
+    /// Print every value of every part.
+    #[arg(long)]
+    pub values: bool,
     /// Flags of every command.
     #[command(flatten)]
     pub common: CommonArgs,

@@ -6,10 +6,12 @@ use clap::Parser;
 use serde::Serialize;
 use sinew_runtime::Error;
 use sinew_runtime::cli::{
-    Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, RehearseArgs, ReplayArgs, RunArgs, WatchArgs,
+    Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, RehearseArgs, ReplayArgs, RunArgs,
+    StatusArgs, WatchArgs,
 };
 use sinew_runtime::config::Config;
 use sinew_runtime::demo::{DemoOptions, Say, demo};
+use sinew_runtime::diagnostics::{Level, StatusOptions, status};
 use sinew_runtime::record::{Outcome, record, recover};
 use sinew_runtime::rehearse::rehearse;
 use sinew_runtime::replay::replay;
@@ -30,6 +32,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Finished, but data was lost or a check fell short.
 const FELL_SHORT: u8 = 3;
+/// `status`: something is not as it should be.
+const NOT_WELL: u8 = 1;
+/// `status`: nobody answers.
+const NO_ANSWER: u8 = 3;
 /// What is logged unless RUST_LOG says otherwise.
 const LOG_FILTER: &str = "info,zenoh=warn,ort=warn";
 
@@ -43,18 +49,20 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(terminal.clone())
         .init();
+    let code = |is_complete| if is_complete { 0 } else { FELL_SHORT };
     let outcome = match cli.command {
-        Command::Run(args) => run_command(args, &terminal),
-        Command::Replay(args) => replay_command(args),
-        Command::Record(args) => record_command(args),
-        Command::Rehearse(args) => rehearse_command(&args),
-        Command::Recover(args) => recover_command(&args),
-        Command::Watch(args) => watch_command(args),
-        Command::Demo(args) => demo_command(args),
+        Command::Run(args) => run_command(args, &terminal).map(code),
+        Command::Replay(args) => replay_command(args).map(code),
+        Command::Record(args) => record_command(args).map(code),
+        Command::Rehearse(args) => rehearse_command(&args).map(code),
+        Command::Recover(args) => recover_command(&args).map(code),
+        Command::Watch(args) => watch_command(args).map(code),
+        Command::Status(args) => status_command(&args),
+        Command::Demo(args) => demo_command(args).map(code),
     };
     terminal.set_status(String::new());
     match outcome {
-        Ok(is_complete) => ExitCode::from(if is_complete { 0 } else { FELL_SHORT }),
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             tracing::error!("{error}");
             let is_usage = error.chain().any(|cause| cause.downcast_ref().is_some_and(Error::is_usage));
@@ -190,6 +198,43 @@ fn watch_command(args: WatchArgs) -> anyhow::Result<bool> {
     let is_enough = args.count.is_none_or(|count| summary.chunk_count >= count);
     tracing::info!("{} chunks seen, {} lost", summary.chunk_count, summary.lost_chunk_count);
     Ok(summary.is_complete() && is_enough)
+}
+
+fn status_command(args: &StatusArgs) -> anyhow::Result<u8> {
+    let mut config = args.common.configuration()?;
+    args.zenoh.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(0);
+    }
+    let stop = Stop::on_signals()?.within(args.common.seconds);
+    let options = StatusOptions { timeout: args.timeout, watches: args.watch };
+    let is_redrawn = args.watch && std::io::stdout().is_terminal();
+    let found = status(&config.zenoh, options, &stop, |reading| {
+        if args.common.json {
+            return print_json(reading);
+        }
+        let clear = if is_redrawn { "\x1b[H\x1b[2J" } else { "" };
+        print_line(&format!("{clear}{}", reading.table(args.values).trim_end()))
+    });
+    let found = match found {
+        // Whoever cannot be reached does not answer.
+        Err(error @ Error::Zenoh { .. }) => {
+            tracing::error!("{error}");
+            None
+        }
+        found => found?,
+    };
+    Ok(match found {
+        Some(Level::Ok) => 0,
+        Some(_) => NOT_WELL,
+        None => {
+            let seconds = args.timeout.as_secs_f64();
+            tracing::error!(
+                "nobody said how a run is doing for {seconds} s: is it on, and can it be reached?"
+            );
+            NO_ANSWER
+        }
+    })
 }
 
 fn demo_command(args: DemoArgs) -> anyhow::Result<bool> {

@@ -6,7 +6,7 @@ use super::streams;
 use super::window::Window;
 use crate::control::TickReport;
 use crate::safety::{LimitHits, State};
-use crate::telemetry::{Percentiles, SeamReport, Summary};
+use crate::telemetry::{Percentiles, RecordingState, RecordingTotals, SeamReport, Summary};
 
 /// How long a reason for waiting is believed.
 const WAITING_NS: i64 = 1_500_000_000;
@@ -39,6 +39,7 @@ pub fn describe(facts: &Facts, seen: &Seen, window: &Window) -> Vec<Part> {
     parts.extend(streams::inputs(facts, seen, window));
     parts.extend(streams::robot(facts, seen, window));
     parts.push(network(seen));
+    parts.extend(facts.is_recording.then(|| recording(seen)));
     parts.insert(0, whole(&parts));
     parts
 }
@@ -263,6 +264,32 @@ fn chunk_counts(summary: &Summary) -> [(String, String); 4] {
 fn times(what: &str, times: &Percentiles) -> [(String, String); 2] {
     [("p50", times.p50_ms), ("p99", times.p99_ms)]
         .map(|(share, ms)| (format!("{what}_{share}_ms"), format!("{ms:.3}")))
+}
+
+fn recording(seen: &Seen) -> Part {
+    let newest = seen.progress.recording.as_ref();
+    let path = newest.and_then(|report| report.path.as_ref()).map(|path| path.display().to_string());
+    let (level, state, message) = match newest.map(|report| report.state) {
+        Some(RecordingState::Failed) => {
+            let message = newest.and_then(|report| report.message.clone()).unwrap_or_default();
+            (Level::Error, "failed", format!("recording stopped: {message}"))
+        }
+        Some(RecordingState::Started) => {
+            (Level::Ok, "recording", format!("recording {}", path.as_deref().unwrap_or_default()))
+        }
+        _ => (Level::Ok, "between episodes", "no episode is being recorded".to_owned()),
+    };
+    let RecordingTotals { episode_count, message_count, payload_bytes, failure_count } =
+        seen.summary.recording;
+    let counts = [
+        ("episodes", episode_count),
+        ("messages", message_count),
+        ("payload_bytes", payload_bytes),
+        ("failures", failure_count),
+    ];
+    Part::new("sinew/recording", level, state, message)
+        .with_some("path", path)
+        .with_all(counts.map(|(key, count)| (key.to_owned(), count.to_string())))
 }
 
 fn network(seen: &Seen) -> Part {

@@ -8,6 +8,7 @@ mod describe;
 mod endpoint;
 mod part;
 mod prometheus;
+mod reading;
 mod seen;
 mod streams;
 mod window;
@@ -15,6 +16,7 @@ mod window;
 pub use describe::describe;
 pub use part::{Level, Part};
 pub use prometheus::page;
+pub use reading::{Reading, StatusOptions, status};
 pub use seen::{Facts, Network, Seen};
 pub use window::{Counters, Window};
 

@@ -21,6 +21,8 @@ pub struct Facts {
     pub joints: Vec<String>,
     /// What the robot says of itself: each topic, and what telemetry calls it.
     pub status_topics: Vec<(String, String)>,
+    /// Whether episodes are recorded.
+    pub is_recording: bool,
     /// Whether the robot stands between chunks because it is to.
     pub stands_between_chunks: bool,
     /// Oldest that a camera's newest frame may be.
@@ -53,6 +55,7 @@ impl Facts {
             status_topics: topics
                 .map(|topic| (topic.topic().to_owned(), StatusTopic::stream(topic)))
                 .collect(),
+            is_recording: config.record.is_on(),
             stands_between_chunks: config.schedule.mode == ScheduleMode::Sync,
             max_frame_age_ns: config.sync.limits().max_age_ns,
             max_feedback_age_ns: ns(safety.max_feedback_age_ms),

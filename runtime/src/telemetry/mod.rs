@@ -46,7 +46,7 @@ struct Totals {
     progress: Progress,
 }
 
-/// How inference is getting on.
+/// How inference and recording are getting on.
 #[derive(Clone, Debug, Default)]
 pub struct Progress {
     /// What the policy is told.
@@ -55,6 +55,8 @@ pub struct Progress {
     pub chunk_at: Option<Moment>,
     /// When inference last had to wait, and for what.
     pub waited: Option<(Moment, NotReady)>,
+    /// What last happened to the recording.
+    pub recording: Option<RecordingReport>,
 }
 
 /// Counts what happens in one run and passes it on.
@@ -132,7 +134,11 @@ impl Telemetry {
     /// Counts what happened to a recording and passes it on. `payload_bytes` are those of an episode that ended.
     pub fn recording(&self, report: RecordingReport, payload_bytes: u64) {
         {
-            let totals = &mut lock(&self.totals).recording;
+            let mut all = lock(&self.totals);
+            if report.state != RecordingState::MarkRefused {
+                all.progress.recording = Some(report.clone());
+            }
+            let totals = &mut all.recording;
             totals.episode_count += u64::from(report.state == RecordingState::Ended);
             totals.failure_count += u64::from(report.state == RecordingState::Failed);
             totals.message_count += report.message_count;
@@ -159,7 +165,7 @@ impl Telemetry {
         lock(&self.totals).progress.instruction = instruction.map(str::to_owned);
     }
 
-    /// How inference is getting on.
+    /// How inference and recording are getting on.
     #[must_use]
     pub fn progress(&self) -> Progress {
         lock(&self.totals).progress.clone()

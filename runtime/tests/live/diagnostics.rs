@@ -170,3 +170,49 @@ fn a_page_that_others_could_read_is_refused_unless_it_is_asked_for() {
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("0.0.0.0:9464") && stderr.contains("prometheus_remote"), "{stderr}");
 }
+
+fn ask(locator: &str, flags: &[&str]) -> (i32, String, String) {
+    crate::kit::complete(&[&["status", "--connect", locator, "--timeout", "30"], flags].concat())
+}
+
+#[test]
+fn another_terminal_sees_how_the_run_is_doing_and_its_exit_code_says_it_too() {
+    let folder = TempDir::new().unwrap();
+    let (runtime, locator) = run(&folder, "");
+    let (code, stdout, _) = ask(&locator, &[]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(stdout.starts_with("r1pro: "), "{stdout}");
+    let line = stdout.lines().find(|line| line.contains("sinew/camera/head")).unwrap();
+    assert!(line.contains("STALE") && line.ends_with("nothing has arrived yet"), "{line}");
+
+    // Without set-points there is nothing that needs listeners; until the robot is heard of, nothing is well.
+    runtime.signal("TERM");
+    assert!(runtime.rest().1.success());
+    let (runtime, locator) = Program::run(&bundle(), &["--instruction", "hold still"]);
+    let mut plan = crate::robot::plan(&folder, &locator);
+    plan["chunk_count"] = json!(0);
+    let mut robot = Program::robot(&folder, &plan);
+    let watched = ["status", "--connect", &locator, "--watch"];
+    let watcher = Program::runtime(watched);
+    let well = watcher.line_where("reading", |reading| reading["level"] == "ok");
+    let head = well["parts"].as_array().unwrap().iter().find(|part| part["name"] == "sinew/camera/head");
+    assert_eq!((&well["robot"], &head.unwrap()["level"]), (&json!("r1pro"), &json!("ok")));
+    watcher.signal("INT");
+    drop(watcher.rest());
+    robot.hang_up();
+    drop(robot.rest());
+    runtime.signal("TERM");
+    assert!(runtime.rest().1.success());
+}
+
+#[test]
+fn nobody_who_answers_is_an_exit_code_of_its_own() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let endpoint = format!("tcp/127.0.0.1:{port}");
+    for mode in ["peer", "client"] {
+        let arguments = ["status", "--mode", mode, "--connect", &endpoint, "--timeout", "0.2"];
+        let (code, stdout, stderr) = crate::kit::complete(&arguments);
+        assert_eq!((code, stdout.as_str()), (3, ""), "{stderr}");
+        assert!(stderr.contains("nobody said"), "{stderr}");
+    }
+}

@@ -210,16 +210,21 @@ impl Program {
         }
     }
 
-    /// The next event of a kind that satisfies a condition.
-    pub(crate) fn event_where(&self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    /// The next line that satisfies a condition, as JSON; `what` it is called in a failure.
+    pub(crate) fn line_where(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            let event: Value = serde_json::from_str(&self.line()).unwrap();
-            if event["event"] == kind && holds(&event) {
-                return event;
+            let line: Value = serde_json::from_str(&self.line()).unwrap();
+            if holds(&line) {
+                return line;
             }
         }
-        panic!("no such event `{kind}` within {PATIENCE:?}");
+        panic!("no such {what} within {PATIENCE:?}");
+    }
+
+    /// The next event of a kind that satisfies a condition.
+    pub(crate) fn event_where(&self, kind: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        self.line_where(&format!("event `{kind}`"), |event| event["event"] == kind && holds(event))
     }
 
     /// The next event of a kind.

@@ -42,7 +42,9 @@ fn facts() -> Facts {
 }
 
 fn stream(received: u64) -> StreamReport {
-    StreamReport { received, silent_ms: Some(10.0), ..StreamReport::default() }
+    let mut report = StreamReport::default();
+    (report.received, report.silent_ms) = (received, Some(10.0));
+    report
 }
 
 /// A robot that does its work, so many seconds after its start.
