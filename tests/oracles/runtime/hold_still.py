@@ -116,6 +116,13 @@ class Graph:
         self.nodes.append(helper.make_node("Identity", [value], [name]))
         self.outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
+    def replace_output(self, name, change):
+        """Lets an output be what `change` makes of it."""
+        node = next(node for node in self.nodes if list(node.output) == [name])
+        changed = helper.make_node("Identity", [change(node.input[0])], [name])
+        self.nodes.remove(node)
+        self.nodes.append(changed)
+
     def constant(self, value, kind=np.float32):
         name = f"c{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.asarray(value, dtype=kind), name))

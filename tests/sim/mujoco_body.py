@@ -1,0 +1,105 @@
+"""The R1 Pro of `scene.xml` at its table: MuJoCo's physics and pictures."""
+
+from __future__ import annotations
+
+import io
+
+import mujoco
+import numpy as np
+from behavior import BASE, base_yaw_rad, heading
+from body import Body, Reading
+from PIL import Image
+from rig import Rig, quaternion_xyzw
+
+MM_PER_FINGER_M = 2000.0
+# Where each group's numbers are in the rig's 23.
+SPANS = {
+    "torso": slice(3, 7), "left_arm": slice(7, 14), "left_gripper": slice(14, 15), "right_arm": slice(15, 22), "right_gripper": slice(22, 23),
+}
+CAMERAS = {"head": "head_table", "left_wrist": "left_wrist", "right_wrist": "right_wrist"}
+ITEMS = ("egg", "cube")
+# A thing is done with when it lies inside the tray's walls, low enough to rest on its floor, at rest, touched by no finger; a cube on one of its
+# faces. An egg has no side to stand on: it may lie.
+TRAY_HALF_M, TRAY_FLOOR_M = 0.086, 0.758
+MOST_HEIGHT_M, MOST_SPEED = 0.05, 0.05
+UPRIGHT_COS = np.cos(np.radians(30))
+
+
+class MujocoBody(Body):
+    def __init__(self, sizes: dict[str, tuple[int, int]]):
+        self.sizes = sizes
+        self.rig = Rig(fps=240)
+        self.step_s = 1 / self.rig.fps
+        self._seen = mujoco.MjData(self.rig.model)
+        self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
+        model = self.rig.model
+        joints = [model.joint(index) for index in model.actuator_trnid[:, 0]]
+        self._qpos = np.array([joint.qposadr[0] for joint in joints])
+        self._dof = np.array([joint.dofadr[0] for joint in joints])
+        self._pads = {
+            geom for geom in range(model.ngeom) if model.geom_contype[geom] and "finger" in model.body(model.geom_bodyid[geom]).name
+        }
+
+    def reset(self, seed: int) -> None:
+        self.rig.reset(seed)
+
+    def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
+        action = np.zeros(23)
+        action[:3] = heading(self.rig) @ base_velocity
+        for group, span in SPANS.items():
+            action[span] = references[group] / (MM_PER_FINGER_M if "gripper" in group else 1.0)
+        self.rig.step(action)
+
+    def read(self) -> Reading:
+        data = self.rig.data
+        numbers = [data.qpos[self._qpos], data.qvel[self._dof], data.qfrc_actuator[self._dof]]
+        position, velocity, effort = ({group: all_[span].copy() for group, span in SPANS.items()} for all_ in numbers)
+        for group in SPANS:
+            if "gripper" in group:
+                position[group] *= MM_PER_FINGER_M
+                velocity[group] *= MM_PER_FINGER_M
+        world_velocity = np.array([data.joint(name).qvel[0] for name in BASE])
+        base = heading(self.rig).T @ world_velocity
+        hands = {side: self._hand(side) for side in ("left", "right")}
+        return Reading(data.time, position, velocity, effort, base, hands, data.qpos.copy())
+
+    def _hand(self, side: str) -> tuple[np.ndarray, np.ndarray]:
+        torso, hand = self.rig.data.body("torso_link4"), self.rig.data.body(f"{side}_gripper_link")
+        rotation = torso.xmat.reshape(3, 3).T
+        return rotation @ (hand.xpos - torso.xpos), quaternion_xyzw(rotation @ hand.xmat.reshape(3, 3))
+
+    def picture(self, camera: str, reading: Reading) -> bytes:
+        width, height = self.sizes[camera]
+        if (height, width) not in self._renderers:
+            self._renderers[height, width] = mujoco.Renderer(self.rig.model, height, width)
+        renderer, seen = self._renderers[height, width], self._seen
+        if not np.array_equal(seen.qpos, reading.scene):
+            seen.qpos[:] = reading.scene
+            mujoco.mj_kinematics(self.rig.model, seen)
+            mujoco.mj_comPos(self.rig.model, seen)
+            mujoco.mj_camlight(self.rig.model, seen)
+        renderer.update_scene(seen, CAMERAS[camera])
+        file = io.BytesIO()
+        Image.fromarray(renderer.render()).save(file, "JPEG", quality=85)
+        return file.getvalue()
+
+    def state(self) -> dict:
+        """Of each thing whether it is in the tray, upright and released, and whether it is all of that."""
+        return {"items": {item: self._item(item) for item in ITEMS}, "base_yaw_rad": base_yaw_rad(self.rig)}
+
+    def _item(self, item: str) -> dict:
+        model, data = self.rig.model, self.rig.data
+        body, joint = data.body(item), data.joint(f"{item}_free")
+        tray = model.body("tray").pos
+        offset = np.abs(body.xpos[:2] - tray[:2])
+        in_tray = bool(np.all(offset < TRAY_HALF_M) and body.xpos[2] < TRAY_FLOOR_M + MOST_HEIGHT_M)
+        upright = item == "egg" or bool(np.abs(body.xmat.reshape(3, 3)[2]).max() > UPRIGHT_COS)
+        own = set(range(model.body(item).geomadr[0], model.body(item).geomadr[0] + model.body(item).geomnum[0]))
+        touched = any(
+            {contact.geom1, contact.geom2} & own and {contact.geom1, contact.geom2} & self._pads for contact in data.contact
+        )
+        released = not touched and float(np.linalg.norm(joint.qvel[:3])) < MOST_SPEED
+        return {
+            "position_m": body.xpos.round(4).tolist(), "in_tray": in_tray, "upright": upright, "released": released,
+            "success": in_tray and upright and released,
+        }
