@@ -160,7 +160,8 @@ impl Control {
         let mut failure: Option<Error> = None;
         let mut due = clock::moment();
         loop {
-            let now = clock::moment();
+            // Read together: a step of the wall clock is told by comparing them, and set-points carry the time they are for.
+            let (now, wall) = (clock::moment(), clock::now());
             self.telemetry.ticks().began(now.ns_since(due));
             let publisher = &mut self.publisher;
             match self.presence.look(&mut presence_changes, |presence| publisher.adapt(presence)).transpose()
@@ -191,7 +192,7 @@ impl Control {
             operator.stop |= failure.is_some();
             let inputs = Inputs {
                 measured: hearing.measured(),
-                wall: clock::now(),
+                wall,
                 others: hearing.others(),
                 inference_at: self.inference_at(now),
                 operator,
