@@ -60,6 +60,25 @@ pub fn moment() -> Moment {
     Moment(i64::try_from(ZERO.elapsed().as_nanos()).unwrap_or(i64::MAX))
 }
 
+/// Both clocks at one moment. A thread that was put aside between the two readings looks again, a few times.
+#[must_use]
+pub fn both() -> (Moment, Stamp) {
+    const TOGETHER_NS: i64 = 20_000;
+    let look = || {
+        let at = moment();
+        let wall = now();
+        (at, wall, moment().ns_since(at))
+    };
+    let mut found = look();
+    for _ in 0..4 {
+        if found.2 <= TOGETHER_NS {
+            break;
+        }
+        found = look();
+    }
+    (found.0, found.1)
+}
+
 /// A length of time in milliseconds, for people.
 pub(crate) fn ms(ns: i64) -> f64 {
     ns as f64 / NS_PER_MS

@@ -7,7 +7,8 @@ runtime's configuration says (what a policy may command). Everything else is fin
 
 - every number is finite, inside the joint's range, and inside its margin too unless the motion began outside of it;
 - mean speeds between messages are within the limit, and so are differences of neighbouring mean speeds over the time between their middles;
-- the first message after a silence is where the joint is, and the base begins with zero;
+- the first message, and the first of a runtime that was started again (noted in the log), is where the joint is; one after a silence on the network is no
+  farther from it than a command may lead; the base begins with zero;
 - after a pause as long as the runtime calls a tick late, the same posture comes again, and from there the motion begins anew;
 - the base's speed changes within its acceleration, or it is zero: that it may become at once.
 
@@ -35,7 +36,11 @@ MM_PER_FINGER_M = 2000.0
 # A silence this long ends a motion: the runtime speaks at 30 Hz or more while it commands anything.
 SILENCE_S = 0.3
 # What a stamp may be off from the time that the limits were computed for, and what sums of float64 lose.
-STAMP_JITTER_S = 20e-6
+STAMP_JITTER_S = 40e-6
+# Stamps and arrivals that differ by more say that somebody set the runtime's clock in between.
+CLOCK_SET_S = 1.0
+# How far arrivals may be from when the messages were made.
+ARRIVAL_JITTER_S = 0.05
 ROUNDING = 1e-7
 # Where a motion may begin: noise and what a joint moves between its report and the message's arrival, as a share of its range.
 START_SHARE = 0.01
@@ -51,6 +56,7 @@ class Limits:
     upper: np.ndarray
     velocity: np.ndarray
     acceleration: np.ndarray
+    lead: np.ndarray
     has_speed_cap: bool
 
 
@@ -90,14 +96,14 @@ def group_limits(group: dict, rows: dict[str, dict], safety: dict) -> Limits:
     if group["name"] == "base":
         found = [rows[name] for name in ("base_vx", "base_vy", "base_wz")]
         hard = np.array([float(row["velocity"]) for row in found])
-        return Limits(-hard, hard, -hard, hard, np.minimum(tightened["velocity"], hard), tightened["acceleration"], False)
+        return Limits(-hard, hard, -hard, hard, np.minimum(tightened["velocity"], hard), tightened["acceleration"], np.full(count, np.inf), False)
     scale = MM_PER_FINGER_M if "gripper" in group["name"] else 1.0
     names = [f"{group['name']}_finger_joint1"] if "gripper" in group["name"] else [joint["name"] for joint in group["joints"]]
     lower, upper = (np.array([float(rows[name][key]) * scale for name in names]) for key in ("lower", "upper"))
     fastest = np.array([float(rows[name]["velocity"] or np.inf) * scale for name in names])
     return Limits(
         lower, upper, lower + margin, upper - margin, np.minimum(tightened["velocity"], fastest), tightened["acceleration"],
-        bool(group["command"].get("has_speed_cap")),
+        numbers(operating["lead"], count), bool(group["command"].get("has_speed_cap")),
     )
 
 
@@ -114,6 +120,8 @@ class Checker:
         self.limits = read_limits(config)
         self.late_s = config.get("safety", {}).get("max_tick_gap_ms", 50.0) / 1e3
         self.found: list[Violation] = []
+        events = json.loads(str(log["events"])) if "events" in log else []
+        self.restarts_ns = [event["at_ns"] for event in events if event.get("note") == "restarted"]
 
     def check(self) -> list[Violation]:
         for group in POSITION_GROUPS:
@@ -134,7 +142,6 @@ class Checker:
     def positions(self, group: str, motion: slice) -> None:
         limits, start = self.limits[group], motion.start
         position = self.log[f"{group}.position"][motion]
-        time_s = self.times(group, motion)
         if not np.all(np.isfinite(position)):
             self.exceed(group, "not a number", position, np.full(position.shape, np.inf), start)
             return
@@ -145,30 +152,39 @@ class Checker:
         self.exceed(group, "below its margin", lower - ROUNDING - position, np.zeros_like(position), start)
         self.exceed(group, "above its margin", position - upper - ROUNDING, np.zeros_like(position), start)
         measured = self.log[f"{group}.measured"][motion]
-        near = START_SHARE * (limits.hard_upper - limits.hard_lower)
+        near = START_SHARE * (limits.hard_upper - limits.hard_lower) if self.is_start(group, motion) else limits.lead
         self.exceed(group, "begins away from the joint by", np.abs(position[:1] - measured[:1]), near[None], start)
         if limits.has_speed_cap:
             cap = self.log[f"{group}.velocity"][motion]
             self.exceed(group, "speed cap", cap, np.broadcast_to(limits.velocity * (1 + ROUNDING), cap.shape), start)
         if len(position) > 1:
-            self.differences(group, position, time_s, start)
+            self.differences(group, position, *self.times(group, motion), start)
 
-    def times(self, group: str, motion: slice) -> np.ndarray:
-        """When messages were made, seconds: their stamps, or, where they have none, their arrival."""
-        stamps = self.log[f"{group}.stamp_ns"][motion]
-        at_ns = stamps if np.all(stamps >= 0) else self.log[f"{group}.received_ns"][motion]
-        return (at_ns - at_ns[0]) * 1e-9
+    def is_start(self, group: str, motion: slice) -> bool:
+        """Whether a runtime began here, rather than was not heard for a while."""
+        received_ns = self.log[f"{group}.received_ns"]
+        before_ns = received_ns[motion.start - 1] if motion.start else 0
+        return motion.start == 0 or any(before_ns <= at_ns <= received_ns[motion.start] for at_ns in self.restarts_ns)
 
-    def differences(self, group: str, position: np.ndarray, time_s: np.ndarray, start: int) -> None:
+    def times(self, group: str, motion: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Times between messages, seconds, by their stamps, or, where they have none, by their arrival; and where nobody knows them exactly."""
+        stamps, received = self.log[f"{group}.stamp_ns"][motion], self.log[f"{group}.received_ns"][motion]
+        by_arrival_s = np.diff(received) * 1e-9
+        if np.any(stamps < 0):
+            return by_arrival_s, np.ones(len(by_arrival_s), dtype=bool)
+        by_stamp_s = np.diff(stamps) * 1e-9
+        is_set = np.abs(by_stamp_s - by_arrival_s) > CLOCK_SET_S
+        return np.where(is_set, by_arrival_s, by_stamp_s), is_set
+
+    def differences(self, group: str, position: np.ndarray, step_s: np.ndarray, is_vague: np.ndarray, start: int) -> None:
         limits = self.limits[group]
-        step_s = np.diff(time_s)
         for row in np.flatnonzero(step_s <= 0):
             self.found.append(Violation(group, 0, start + int(row) + 1, "time stands or goes back by", float(-step_s[row]), 0.0))
         if np.any(step_s <= 0):
             return
         moved = np.diff(position, axis=0)
         velocity = moved / step_s[:, None]
-        jitter = limits.velocity * STAMP_JITTER_S
+        jitter = limits.velocity * np.where(is_vague, ARRIVAL_JITTER_S, STAMP_JITTER_S)[:, None]
         self.exceed(group, "speed", np.abs(velocity), limits.velocity + (jitter + ROUNDING) / step_s[:, None], start + 1)
         # A late tick repeats the posture: what was a motion ended in between.
         is_anew = (step_s > self.late_s) & np.all(moved == 0, axis=1)
@@ -176,21 +192,22 @@ class Checker:
         before[1:][is_anew[:-1]] = 0.0
         step_before_s = np.concatenate([step_s[:1], step_s[:-1]])
         between_s = ((step_s + step_before_s) / 2)[:, None]
-        acceleration = np.where(is_anew[:, None], 0.0, np.abs(velocity - before) / between_s)
+        cannot_tell = is_anew | is_vague | np.concatenate([[False], is_vague[:-1]])
+        acceleration = np.where(cannot_tell[:, None], 0.0, np.abs(velocity - before) / between_s)
         slack = (2 * jitter + 4 * ROUNDING) / np.minimum(step_s, step_before_s)[:, None] / between_s
         self.exceed(group, "acceleration", acceleration, limits.acceleration + slack, start + 1)
 
     def base(self, motion: slice) -> None:
         limits, start = self.limits["base"], motion.start
-        velocity, time_s = self.log["base.position"][motion], self.times("base", motion)
+        velocity = self.log["base.position"][motion]
         self.exceed("base", "speed", np.abs(velocity), np.broadcast_to(limits.velocity + ROUNDING, velocity.shape), start)
         self.exceed("base", "begins with", np.abs(velocity[:1]), np.zeros((1, 3)), start)
         if len(velocity) < 2:
             return
-        has_stamps = bool(np.all(self.log["base.stamp_ns"][motion] >= 0))
-        slack_s = STAMP_JITTER_S if has_stamps else 0.02
+        step_s, is_vague = self.times("base", motion)
+        slack_s = np.where(is_vague, ARRIVAL_JITTER_S, STAMP_JITTER_S)
         change = np.where(velocity[1:] == 0, 0.0, np.abs(np.diff(velocity, axis=0)))
-        self.exceed("base", "change of speed", change, limits.acceleration * (np.diff(time_s)[:, None] + slack_s) + ROUNDING, start + 1)
+        self.exceed("base", "change of speed", change, limits.acceleration * (step_s + slack_s)[:, None] + ROUNDING, start + 1)
 
 
 def check_chunks(log, events: Path) -> list[str]:

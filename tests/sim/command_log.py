@@ -89,9 +89,9 @@ class CommandLog:
             after["last_motion_ms"] = (track.moved_ns - mark_ns) / 1e6
         return after
 
-    def quiet_ns(self) -> int:
-        """How long nothing has moved."""
-        return time.monotonic_ns() - max(track.moved_ns for track in self.tracks.values())
+    def quiet_ns(self, mark_ns: int) -> int:
+        """How long nothing has moved, counted from a moment on."""
+        return time.monotonic_ns() - max(mark_ns, *(track.moved_ns for track in self.tracks.values()))
 
     def moving_counts(self) -> dict[str, int]:
         return {group: track.moving_count for group, track in self.tracks.items()}

@@ -14,8 +14,9 @@ Commands are JSON objects, one a line on the standard input, or queries on the k
     {"reset": SEED}                                               back to the start; in lock-step before the next chunk
     {"state": true}                                               what became of the things on the table
     {"mark": true} / {"report": true}                             what was commanded since the last fault or mark
-    {"await": "motion" | "rest", "for_ms": number}                until commands move every commanded group, or nothing for so long
+    {"await": "motion" | "rest", "for_ms": number}                until commands move arm and base, or for so long, counted from the last mark, nothing
     {"say": "stop" | "resume" | "alive" | "instruction", "text"}  the operator
+    {"note": TEXT}                                                a line in the log, such as "restarted" when another runtime takes over
     {"mode": n} {"battery": percent} {"error": code}              the remote control, the battery, a fault of the left arm
     {"color": [r, g, b], "input": CAMERA}                         what a camera of the kinematic body sees
     {"quit": true}                                                the end, as is the end of the standard input
@@ -249,7 +250,8 @@ class Robot:
             due[output.name] = max(due[output.name] + 1 / self.camera_rates[output.name], time.monotonic())
 
     def run_real_time(self) -> None:
-        threading.Thread(target=self.run_cameras, name="cameras", daemon=True).start()
+        cameras = threading.Thread(target=self.run_cameras, name="cameras", daemon=True)
+        cameras.start()
         talk = [(1 / FEEDBACK[0].rate_hz, self.say_joints), (1 / REMOTE.rate_hz, self.say_remote), (1 / BATTERY.rate_hz, self.say_status)]
         start = time.monotonic()
         due = [start] * len(talk)
@@ -273,6 +275,7 @@ class Robot:
                     due[index] = max(due[index] + period, now - period)
             self.bridge.send_late()
             time.sleep(max(0.0, min(next_step, *due) - time.monotonic()))
+        cameras.join()
 
     def run_lock_step(self, played_steps: int, step_count: int) -> None:
         """Shows a moment, waits for the chunk that follows from it, plays its first steps, and so on."""
@@ -333,9 +336,9 @@ class Robot:
                 self.log.note(**command)
                 return {"at_ns": self.mark_ns}
             case {"heal": which}:
+                self.mark_ns = time.monotonic_ns()
                 self.bridge.faults.heal(which)
                 self.log.note(**command)
-                return {"at_ns": time.monotonic_ns()}
             case {"reset": seed}:
                 self.seed_wanted = int(seed)
                 return {}
@@ -345,6 +348,9 @@ class Robot:
             case {"mark": _}:
                 self.mark_ns = time.monotonic_ns()
                 return {"at_ns": self.mark_ns}
+            case {"note": _}:
+                self.log.note(**command)
+                return {}
             case {"report": _}:
                 return self.report()
             case {"await": what}:
@@ -361,9 +367,11 @@ class Robot:
             case {"battery": percent}:
                 self.mark_ns = time.monotonic_ns()
                 self.battery_percent = float(percent)
+                self.say_status(time.time_ns())
             case {"error": code}:
                 self.mark_ns = time.monotonic_ns()
                 self.error_code = int(code)
+                self.say_status(time.time_ns())
             case {"color": color}:
                 self.mark_ns = time.monotonic_ns()
                 self.body.colors[name] = tuple(color)
@@ -389,7 +397,7 @@ class Robot:
                 if all(now[group] >= before[group] + MOVING_COUNT for group in ("left_arm", "base")):
                     return
                 time.sleep(LOOK_S)
-        while what == "rest" and not self.is_over.is_set() and self.log.quiet_ns() < for_ms * 1e6:
+        while what == "rest" and not self.is_over.is_set() and self.log.quiet_ns(self.mark_ns) < for_ms * 1e6:
             time.sleep(LOOK_S)
 
     def answer_lines(self) -> None:

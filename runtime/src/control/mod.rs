@@ -160,8 +160,8 @@ impl Control {
         let mut failure: Option<Error> = None;
         let mut due = clock::moment();
         loop {
-            // Read together: a step of the wall clock is told by comparing them, and set-points carry the time they are for.
-            let (now, wall) = (clock::moment(), clock::now());
+            // Of one moment: a step of the wall clock is told by comparing them, and set-points carry the time they are for.
+            let (now, wall) = clock::both();
             self.telemetry.ticks().began(now.ns_since(due));
             let publisher = &mut self.publisher;
             match self.presence.look(&mut presence_changes, |presence| publisher.adapt(presence)).transpose()

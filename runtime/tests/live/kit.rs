@@ -94,9 +94,18 @@ pub(crate) fn full_size_bundle() -> TempDir {
     hold_still(&["--full-size"])
 }
 
+/// A bundle whose policy never rests, and computes so many matrix products a chunk.
+pub(crate) fn swing(busy: u32) -> TempDir {
+    written_by("swing.py", &["--busy", &busy.to_string()])
+}
+
 fn hold_still(arguments: &[&str]) -> TempDir {
+    written_by("hold_still.py", arguments)
+}
+
+fn written_by(name: &str, arguments: &[&str]) -> TempDir {
     let folder = TempDir::new().unwrap();
-    let status = oracle("hold_still.py")
+    let status = oracle(name)
         .arg(folder.path())
         .arg("--tokenizer")
         .arg(repository().join("tests/fixtures/golden/tiny/tokenizer.json"))
@@ -105,6 +114,53 @@ fn hold_still(arguments: &[&str]) -> TempDir {
         .unwrap_or_else(|error| panic!("cannot run {}: {error}; run scripts/setup", python().display()));
     assert!(status.success(), "the bundle was not written; if a package is missing, run scripts/setup");
     folder
+}
+
+/// One of the programs of `tests/sim`.
+fn simulator(name: &str) -> Command {
+    let mut command = Command::new(python());
+    command.arg(repository().join("tests/sim").join(name));
+    command
+}
+
+/// Judges what a simulated robot was told by the robot's limits and the runtime's configuration.
+pub(crate) fn check_log(log: &Path, config: &Path) {
+    let found = simulator("check_log.py").arg(log).arg("--config").arg(config).output().unwrap();
+    let said = String::from_utf8_lossy(&found.stdout);
+    assert!(found.status.success(), "{said}{}", String::from_utf8_lossy(&found.stderr));
+}
+
+/// Runs a module of tests of `tests/sim`.
+pub(crate) fn python_tests(module: &str) {
+    let folder = repository().join("tests/sim");
+    let found = Command::new(python()).args(["-m", "unittest", module]).current_dir(folder).output().unwrap();
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+}
+
+/// A wall clock of one program alone, which can be set.
+pub(crate) struct SettableClock {
+    library: PathBuf,
+    offset: PathBuf,
+}
+
+impl SettableClock {
+    /// So many seconds off the true time.
+    pub(crate) fn set(&self, seconds: i64) {
+        let mut file = fs::OpenOptions::new().write(true).open(&self.offset).unwrap();
+        file.write_all(&seconds.to_ne_bytes()).unwrap();
+    }
+}
+
+/// Builds the library that lies between a program and the system's clock.
+pub(crate) fn clock_to_set(folder: &TempDir) -> SettableClock {
+    let clock =
+        SettableClock { library: folder.path().join("clock.so"), offset: folder.path().join("offset") };
+    let source = repository().join("tests/oracles/runtime/clock.c");
+    let arguments = ["-shared", "-fPIC", "-O1", "-o"];
+    let status = Command::new("cc").args(arguments).arg(&clock.library).arg(source).status().unwrap();
+    assert!(status.success());
+    fs::write(&clock.offset, 0_i64.to_ne_bytes()).unwrap();
+    clock
 }
 
 /// Changes the bundle's manifest, as if the trainer had written it so.
@@ -172,6 +228,22 @@ impl Program {
         (program, locator)
     }
 
+    /// The same by a clock that can be set.
+    pub(crate) fn run_with_clock(
+        bundle: &TempDir,
+        clock: &SettableClock,
+        arguments: &[&str],
+    ) -> (Self, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-runtime"));
+        command.args(["run", "--json", "--listen", "tcp/127.0.0.1:0", "--bundle"]).arg(bundle.path());
+        command.args(arguments).env("ORT_DYLIB_PATH", onnxruntime());
+        command.env("LD_PRELOAD", &clock.library).env("CLOCK_OFFSET_FILE", &clock.offset);
+        let program = Self::start(command);
+        let ready = program.event("ready");
+        let locator = ready["locators"][0].as_str().unwrap().to_owned();
+        (program, locator)
+    }
+
     /// The same, with no file allowed to grow beyond so many blocks of 512 bytes, as on a full disk.
     pub(crate) fn run_with_file_limit(
         bundle: &TempDir,
@@ -196,9 +268,33 @@ impl Program {
         fs::write(&path, plan.to_string()).unwrap();
         let mut command = oracle("robot.py");
         command.arg(path);
-        let robot = Self::start(command);
-        assert_eq!(robot.line(), "connected");
-        robot
+        Self::start_connected(command)
+    }
+
+    /// The robot of `tests/sim`, without physics.
+    pub(crate) fn simulated(arguments: &[&str]) -> Self {
+        let mut command = simulator("robot.py");
+        command.args(["--body", "kinematic", "--small-pictures"]).args(arguments);
+        Self::start_connected(command)
+    }
+
+    /// A router between robot and runtime.
+    pub(crate) fn router(endpoint: &str) -> Self {
+        let mut command = simulator("router.py");
+        command.arg(endpoint);
+        Self::start_connected(command)
+    }
+
+    fn start_connected(command: Command) -> Self {
+        let program = Self::start(command);
+        assert_eq!(program.line(), "connected");
+        program
+    }
+
+    /// Says a line to the program and hears the next one it says.
+    pub(crate) fn ask(&mut self, line: &Value) -> Value {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+        serde_json::from_str(&self.line()).unwrap()
     }
 
     /// The next line.

@@ -6,6 +6,7 @@
 mod damage;
 mod demonstration;
 mod diagnostics;
+mod faults;
 mod instruction;
 mod kit;
 mod motion;
