@@ -82,7 +82,8 @@ class CommandLog:
         first = count
         while first and track.received_ns[first - 1] >= mark_ns:
             first -= 1
-        after = {"message_count": count - first, "last_message_ms": None, "last_motion_ms": None}
+        last = None if track.last is None else track.last.tolist()
+        after = {"message_count": count - first, "last_message_ms": None, "last_motion_ms": None, "last": last}
         if count > first:
             after["last_message_ms"] = (track.received_ns[-1] - mark_ns) / 1e6
         if track.moved_ns >= mark_ns:

@@ -9,6 +9,12 @@ BEGIN, END = "<!-- fault matrix: made by scripts/fault-table -->", "<!-- end of 
 CLASSES = {"a camera": {"head", "left_wrist", "right_wrist"}, "joints": {"torso", "left_arm", "left_gripper", "right_arm", "right_gripper"}}
 
 
+ORDER = [
+    "a camera", "joints", "left_arm", "controller", "bms", "status_arm_left", "the policy", "the robot's clock", "this computer's clock", "the router",
+    "the runtime", "the operator",
+]
+
+
 def class_of(name: str) -> str:
     return next((label for label, members in CLASSES.items() if name in members), name)
 
@@ -19,12 +25,15 @@ def table(rows: list[dict]) -> str:
         key = class_of(row["input"]), row["fault"], row["reason"], row["state"], row["watchdog_ms"]
         grouped[key].append(row)
     lines = ["| what | goes wrong | reason | state | watchdog, ms | nothing moves after, ms |", "|---|---|---|---|---|---|"]
-    for (label, fault, reason, state, watchdog_ms), found in grouped.items():
+    rank = {label: number for number, label in enumerate(ORDER)}
+    for (label, fault, reason, state, watchdog_ms), found in sorted(grouped.items(), key=lambda group: rank.get(group[0][0], len(rank))):
         inputs = sorted({row["input"] for row in found})
         what = f"{label} ({len(inputs)} of {len(CLASSES[label])})" if label in CLASSES and len(inputs) > 1 else inputs[0].replace("_", " ")
         shown = "-" if reason == "-" else f"`{reason}`"
-        most = max(row["measured_ms"] for row in found)
-        lines.append(f"| {what} | {fault} | {shown} | {state} | {watchdog_ms:.0f} | {most:.0f} |")
+        watched = "-" if reason == "-" else f"{watchdog_ms:.0f}"
+        measured = [row["measured_ms"] for row in found if row["measured_ms"] is not None]
+        most = f"{max(measured):.0f}" if measured else "it goes on"
+        lines.append(f"| {what} | {fault} | {shown} | {state} | {watched} | {most} |")
     return "\n".join(lines)
 
 

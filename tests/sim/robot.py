@@ -386,7 +386,7 @@ class Robot:
             reading = self.reading
         return {
             "since": self.log.since(self.mark_ns), "chunk_count": len(self.log.chunks), "at_ns": time.monotonic_ns(),
-            "base_velocity": reading.base_velocity.tolist(), "position": {group: at.tolist() for group, at in reading.position.items()},
+            "base_velocity": reading.base_velocity.tolist(), "reported": {group: at.tolist() for group, at in reading.position.items()},
         }
 
     def wait(self, what: str, for_ms: float) -> None:

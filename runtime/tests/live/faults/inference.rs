@@ -47,6 +47,14 @@ fn ten_times_slower() {
         let merged = station.runtime.event("merged");
         assert!(latency_ms(&merged) < chunk_ms || merged["was_idle"] == true, "{merged}, {slow}");
     }
+    let expected = Expected {
+        fault: "ten times slower",
+        input: "the policy",
+        state: "running",
+        reason: "-",
+        watchdog_ms: INFERENCE_MS,
+    };
+    station.tabulate(&expected, None);
     station.ask(&show(0));
     station.runtime.event_where("merged", |event| latency_ms(event) < latency_ms(&slow));
     station.end(0);

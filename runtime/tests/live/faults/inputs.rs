@@ -1,10 +1,12 @@
 //! Cameras, joints and what the robot says of itself: lost, repeated, late, damaged.
 
-use super::{CAMERA_MS, Expected, FEEDBACK_MS, INFERENCE_MS, STATUS_MS, Station};
+use super::{CAMERA_MS, Expected, FEEDBACK_MS, STATUS_MS, Station};
 use serde_json::{Value, json};
 
 /// Longer than any watchdog on joints allows, and than a frame may be old.
 const DELAY_MS: f64 = 400.0;
+/// How long the equal pictures take that a camera may send, 30 a second.
+const EQUAL_PICTURES_MS: f64 = 10.0 * 1e3 / 30.0;
 
 fn fault(kind: &str, input: &str) -> Value {
     json!({"fault": kind, "input": input, "ms": DELAY_MS})
@@ -28,7 +30,8 @@ fn cameras() {
             ("repeated", "the same message again and again", "stale_input", CAMERA_MS),
             ("corrupted", "messages cut in half", "stale_input", CAMERA_MS),
             ("future", "stamps 0.4 s ahead", "stale_input", CAMERA_MS),
-            ("delayed", "0.4 s late", "stale_inference", DELAY_MS + INFERENCE_MS),
+            ("delayed", "0.4 s late", "stale_input", CAMERA_MS),
+            ("frozen", "the same picture, with new stamps", "stale_input", CAMERA_MS + EQUAL_PICTURES_MS),
         ];
         go_through(&mut station, camera, &cases);
     }
@@ -59,6 +62,39 @@ fn torso_and_left_joints() {
 #[test]
 fn right_joints() {
     joints("right", &["right_arm", "right_gripper"]);
+}
+
+/// Numbers that rest look like a joint that rests. Commands never lead it by more than the robot's description allows, and what braking takes.
+#[test]
+fn joints_that_only_seem_to_rest() {
+    const LEAD_RAD: [f64; 7] = [0.3, 0.3, 0.3, 0.3, 0.6, 0.6, 0.6];
+    let mut station = Station::new("frozen", 1);
+    station.ask(&json!({"await": "motion"}));
+    station.ask(&fault("frozen", "left_arm"));
+    let numbers = |value: &Value| -> Vec<f64> {
+        value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
+    };
+    let frozen = numbers(&station.ask(&json!({"report": true}))["reported"]["left_arm"]);
+    for _ in 0..20 {
+        let report = station.ask(&json!({"await": "motion"}));
+        let command = numbers(&report["since"]["left_arm"]["last"]);
+        for (joint, (command, frozen)) in command.iter().zip(&frozen).enumerate() {
+            assert!(
+                (command - frozen).abs() <= 1.5 * LEAD_RAD[joint],
+                "joint {joint}: {command} of {frozen}"
+            );
+        }
+    }
+    let expected = Expected {
+        fault: "the same numbers, with new stamps",
+        input: "left_arm",
+        state: "running",
+        reason: "-",
+        watchdog_ms: 0.0,
+    };
+    station.tabulate(&expected, None);
+    station.ask(&json!({"heal": "*"}));
+    station.end(0);
 }
 
 /// What the operator has to look at before the robot goes on.

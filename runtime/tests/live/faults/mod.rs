@@ -117,7 +117,7 @@ impl Station {
             expected.fault,
             expected.input
         );
-        self.tabulate(expected, last_ms);
+        self.tabulate(expected, Some(last_ms));
         last_ms
     }
 
@@ -127,7 +127,7 @@ impl Station {
         self.runs();
     }
 
-    fn tabulate(&self, expected: &Expected<'_>, measured_ms: f64) {
+    fn tabulate(&self, expected: &Expected<'_>, measured_ms: Option<f64>) {
         let Some(folder) = std::env::var_os("SINEW_FAULT_TABLE").map(PathBuf::from) else { return };
         fs::create_dir_all(&folder).unwrap();
         let row = json!({
