@@ -2,7 +2,7 @@
 
 use crate::clock;
 use crate::config::Config;
-use crate::control::{Control, Delivery, Exchange, MotionPlan, SetpointPublisher, TickBoard};
+use crate::control::{Control, Delivery, Exchange, MotionPlan, Pilot, SetpointPublisher, TickBoard};
 use crate::diagnostics::{Diagnostics, Facts, MotionSources, Sources};
 use crate::error::Error;
 use crate::inference::{Inference, MotionLink};
@@ -173,8 +173,9 @@ impl Mover {
         telemetry: &Arc<Telemetry>,
         stop: &Stop,
     ) -> Result<Self, Error> {
-        let mut drive = motion.drive();
-        let exchange = Arc::new(Exchange { chunk: Slot::default(), brief: Latest::new(drive.brief()) });
+        let mut pilot = Pilot::new(motion.drive(), motion.safety.clone(), &motion.joints);
+        let brief = Latest::new(pilot.drive_mut().brief());
+        let exchange = Arc::new(Exchange { chunk: Slot::default(), brief });
         let is_recording = config.record.is_on();
         let marker = is_recording.then(|| Marker::new(session, &config.zenoh.namespace)).transpose()?;
         let publisher = SetpointPublisher::declare(session, &config.zenoh.namespace, motion.outputs.clone())?;
@@ -184,14 +185,11 @@ impl Mover {
         let watched =
             MotionSources { board: Arc::clone(&board), changes, status: Arc::clone(status.board()) };
         let control = Control {
-            drive,
-            safety: motion.safety.clone(),
+            pilot,
             status,
             board,
             operator: OperatorLink::open(session, &config.zenoh.namespace, marker, stop)?,
             camera_count: motion.camera_count,
-            chunk_at: None,
-            policy_since: None,
             joints: motion.joints.clone(),
             publisher,
             presence: PresenceWatch::start(session)?,

@@ -12,14 +12,13 @@ pub use plan::MotionPlan;
 pub use report::{Allowed, TickBoard, TickReport};
 
 use crate::clock::{self, Moment};
-use crate::drive::{Drive, View};
 use crate::error::Error;
 use crate::ingest::Inbox;
-use crate::motion::{Joints, Setpoint};
+use crate::motion::Joints;
 use crate::operator::OperatorLink;
 use crate::presence::{Listeners, Presence, PresenceWatch};
 use crate::publish;
-use crate::safety::{Inputs, Reason, Safety, State};
+use crate::safety::{Reason, State};
 use crate::schedule::{Brief, RampRefusal, RobotChunk};
 use crate::setpoint::{SetpointOutput, stamp};
 use crate::slot::{Latest, Slot};
@@ -109,10 +108,8 @@ impl SetpointPublisher {
 /// Everything the control thread works with.
 #[derive(Debug)]
 pub struct Control {
-    /// What moves the robot when.
-    pub drive: Drive,
-    /// What keeps it within limits.
-    pub safety: Safety,
+    /// What decides.
+    pub pilot: Pilot,
     /// What the operator says.
     pub operator: OperatorLink,
     /// What the robot says of itself.
@@ -129,10 +126,6 @@ pub struct Control {
     pub inbox: Arc<Inbox>,
     /// How many cameras there are.
     pub camera_count: usize,
-    /// When the newest chunk arrived.
-    pub chunk_at: Option<Moment>,
-    /// Since when the policy drives.
-    pub policy_since: Option<Moment>,
     /// Time between two set-points.
     pub period_ns: i64,
     /// Counters and events.
@@ -150,8 +143,6 @@ impl Control {
     /// # Errors
     /// If a slow move is refused, or the network fails.
     pub fn run(mut self) -> Result<(), Error> {
-        let mut setpoint = Setpoint::zeros(&self.joints);
-        let mut commanded = vec![f64::NAN; self.joints.count()];
         let mut hearing = Hearing::new(&self.joints, self.camera_count, self.status.topic_count());
         let mut seam = SeamReport::new(&self.joints);
         let mut report = TickReport::new(&self.joints);
@@ -175,58 +166,43 @@ impl Control {
             }
             self.take_chunk(now, &mut seam, &mut report);
             hearing.listen(&self.inbox, self.status.board());
-            let view = View {
-                measured: hearing.measured().position(),
-                commanded: &commanded,
-                may_move: self.safety.would_follow(now),
-                is_ending: self.stop.is_requested(),
-            };
-            let has_setpoint = match self.drive.tick(now, view, &mut setpoint.values) {
-                Ok(has_setpoint) => has_setpoint,
-                Err(refusal) => {
-                    failure = failure.or_else(|| Some(self.refusal(refusal)));
-                    false
-                }
-            };
             let mut operator = self.operator.panel().take();
             operator.stop |= failure.is_some();
-            let inputs = Inputs {
+            let heard = Heard {
                 measured: hearing.measured(),
-                wall,
                 others: hearing.others(),
-                inference_at: self.inference_at(now),
+                wall,
                 operator,
                 robot: self.status.board().status(),
+                is_ending: self.stop.is_requested(),
             };
-            let outcome = self.safety.tick(now, &inputs, has_setpoint.then_some(&setpoint));
-            let found = (outcome.state, outcome.reason);
-            match outcome.command {
-                Some(command) => {
-                    let published = self.publisher.publish(&command.values, inputs.wall);
-                    failure = failure.or(published.err());
-                    commanded.copy_from_slice(&command.values);
+            let told = self.pilot.tick(now, &heard);
+            let found = (told.state, told.reason);
+            if let Some(refusal) = told.refusal {
+                failure = failure.or_else(|| Some(refused(&self.joints, refusal)));
+            }
+            match (told.command, failure.take()) {
+                (Some(command), before) => {
+                    let published = self.publisher.publish(&command.values, wall);
+                    failure = before.or(published.err());
                 }
-                None => {
-                    if let Some(failure) = failure {
-                        return Err(failure);
-                    }
-                    commanded.fill(f64::NAN);
-                }
+                (None, Some(failure)) => return Err(failure),
+                (None, None) => {}
             }
             if said.replace(found) != Some(found) {
                 report.allowed = self.say(found, now);
             }
             report.at = Some(now);
-            report.activity = self.drive.activity();
-            report.idle_ns = self.drive.idle_ns();
-            report.limit_hits.copy_from_slice(self.safety.hits());
+            report.activity = self.pilot.drive().activity();
+            report.idle_ns = self.pilot.drive().idle_ns();
+            report.limit_hits.copy_from_slice(self.pilot.safety().hits());
             self.board.leave(&report);
-            self.exchange.brief.try_set(self.drive.brief());
-            while let Some(ending) = self.drive.next_ending() {
+            self.exchange.brief.try_set(self.pilot.drive_mut().brief());
+            while let Some(ending) = self.pilot.drive_mut().next_ending() {
                 self.telemetry.ending(ending);
             }
-            if self.drive.is_done() && self.safety.stands() {
-                self.telemetry.limit_hits(self.joints.axes(), self.safety.hits());
+            if self.pilot.is_done() {
+                self.telemetry.limit_hits(self.joints.axes(), self.pilot.safety().hits());
                 return failure.map_or(Ok(()), Err);
             }
             let next = next_due(due, self.period_ns, clock::moment());
@@ -239,7 +215,7 @@ impl Control {
 
     /// Reports a change of state. Takes memory, unlike a tick without one.
     fn say(&self, (state, reason): (State, Option<Reason>), now: Moment) -> Allowed {
-        let message = reason.map(|reason| self.safety.explain(reason));
+        let message = reason.map(|reason| self.pilot.safety().explain(reason));
         let reason = reason.map(Reason::kind);
         let allowed = Allowed { state, reason, message: message.as_deref().map(Arc::from), since: now };
         self.board.change(&allowed);
@@ -247,37 +223,30 @@ impl Control {
         allowed
     }
 
-    /// When the newest chunk arrived, or the policy took over without one. None while it does not drive.
-    fn inference_at(&mut self, now: Moment) -> Option<Moment> {
-        self.policy_since = self.drive.is_policy().then(|| self.policy_since.unwrap_or(now));
-        self.policy_since.map(|since| self.chunk_at.map_or(since, |at| at.max(since)))
-    }
-
     fn take_chunk(&mut self, now: Moment, seam: &mut SeamReport, report: &mut TickReport) {
         let Some(delivery) = self.exchange.chunk.try_take() else { return };
-        self.chunk_at = Some(now);
         let Delivery { sequence, captured_at, values } = delivery;
         let chunk = RobotChunk { sequence, captured_at, values: &values };
-        let Ok(accepted) = self.drive.accept(chunk, now) else { return };
-        seam.fill(self.drive.seam());
-        let idle_ms = clock::ms(self.drive.idle_ns());
+        let Ok(accepted) = self.pilot.accept(chunk, now) else { return };
+        seam.fill(self.pilot.drive().seam());
+        let idle_ms = clock::ms(self.pilot.drive().idle_ns());
         let merged = MergeReport::new(sequence, accepted, idle_ms, seam.clone());
         report.merged(&merged);
         self.telemetry.emit(EventKind::Merged(merged));
     }
+}
 
-    fn refusal(&self, refusal: RampRefusal) -> Error {
-        let name = |joint: usize| self.joints.axes()[joint].name.clone();
-        let (what, found) = match refusal {
-            RampRefusal::NoFeedback { joint } => (name(joint), "nobody knows where it is".to_owned()),
-            RampRefusal::TooFar { joint, distance } => (name(joint), format!("it is {distance:.3} away")),
-        };
-        Error::mismatch(
-            format!("slow move of `{what}`"),
-            ("the start posture", "it has to be near (move the robot there, or set `setpoints.start`)"),
-            ("feedback", &found),
-        )
-    }
+fn refused(joints: &Joints, refusal: RampRefusal) -> Error {
+    let name = |joint: usize| joints.axes()[joint].name.clone();
+    let (what, found) = match refusal {
+        RampRefusal::NoFeedback { joint } => (name(joint), "nobody knows where it is".to_owned()),
+        RampRefusal::TooFar { joint, distance } => (name(joint), format!("it is {distance:.3} away")),
+    };
+    Error::mismatch(
+        format!("slow move of `{what}`"),
+        ("the start posture", "it has to be near (move the robot there, or set `setpoints.start`)"),
+        ("feedback", &found),
+    )
 }
 
 /// The next tick on the grid that is not over yet.
