@@ -23,6 +23,8 @@ ITEMS = ("egg", "cube")
 TRAY_HALF_M, TRAY_FLOOR_M = 0.086, 0.758
 MOST_HEIGHT_M, MOST_SPEED = 0.05, 0.05
 UPRIGHT_COS = np.cos(np.radians(30))
+# A sensor's noise, in parts of 255; without it, pictures of a robot at rest would be equal, and the runtime would take the camera for frozen.
+NOISE, NOISE_SHIFT_PX = 2, 64
 
 
 class MujocoBody(Body):
@@ -32,6 +34,7 @@ class MujocoBody(Body):
         self.step_s = 1 / self.rig.fps
         self._seen = mujoco.MjData(self.rig.model)
         self._renderers: dict[tuple[int, int], mujoco.Renderer] = {}
+        self._noise: dict[tuple[int, int], np.ndarray] = {}
         model = self.rig.model
         joints = [model.joint(index) for index in model.actuator_trnid[:, 0]]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
@@ -42,6 +45,7 @@ class MujocoBody(Body):
 
     def reset(self, seed: int) -> None:
         self.rig.reset(seed)
+        self._shifts = np.random.default_rng(seed)
 
     def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
         action = np.zeros(23)
@@ -72,6 +76,8 @@ class MujocoBody(Body):
         width, height = self.sizes[camera]
         if (height, width) not in self._renderers:
             self._renderers[height, width] = mujoco.Renderer(self.rig.model, height, width)
+            shape = height + NOISE_SHIFT_PX, width + NOISE_SHIFT_PX, 3
+            self._noise[height, width] = np.random.default_rng(0).integers(-NOISE, NOISE + 1, shape, dtype=np.int16)
         renderer, seen = self._renderers[height, width], self._seen
         if not np.array_equal(seen.qpos, reading.scene):
             seen.qpos[:] = reading.scene
@@ -79,8 +85,11 @@ class MujocoBody(Body):
             mujoco.mj_comPos(self.rig.model, seen)
             mujoco.mj_camlight(self.rig.model, seen)
         renderer.update_scene(seen, CAMERAS[camera])
+        down, right = self._shifts.integers(NOISE_SHIFT_PX, size=2)
+        noise = self._noise[height, width][down : down + height, right : right + width]
+        pixels = np.clip(renderer.render() + noise, 0, 255).astype(np.uint8)
         file = io.BytesIO()
-        Image.fromarray(renderer.render()).save(file, "JPEG", quality=85)
+        Image.fromarray(pixels).save(file, "JPEG", quality=85)
         return file.getvalue()
 
     def state(self) -> dict:
