@@ -474,7 +474,7 @@ def main() -> None:
         robot.run_real_time()
     if args.log:
         robot.log.save(args.log)
-    print(json.dumps({"state": body.state(), "chunk_count": len(robot.log.chunks)}), flush=True)
+    print(json.dumps({"state": body.state(), **robot.report()}), flush=True)
     del queryable
     session.close()
     # A thread that waits for a line would keep the program.

@@ -16,3 +16,4 @@ mod recorded;
 mod refusal;
 mod replayed;
 mod robot;
+mod simulated;
