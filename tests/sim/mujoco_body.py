@@ -109,6 +109,6 @@ class MujocoBody(Body):
         )
         released = not touched and float(np.linalg.norm(joint.qvel[:3])) < MOST_SPEED
         return {
-            "position_m": body.xpos.round(4).tolist(), "in_tray": in_tray, "upright": upright, "released": released,
+            "position_m": body.xpos.round(4).tolist(), "quaternion_wxyz": body.xquat.round(4).tolist(), "in_tray": in_tray, "upright": upright, "released": released,
             "success": in_tray and upright and released,
         }

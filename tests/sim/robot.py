@@ -106,6 +106,7 @@ class Robot:
         self.mark_ns = time.monotonic_ns()
         self.first_command_ns: int | None = None
         self.seed_wanted: int | None = None
+        self.reset_count = 0
         self.trajectories: dict[int, dict] = {}
         self.trajectory_came = threading.Condition()
         self.reading = body.read()
@@ -122,6 +123,7 @@ class Robot:
     def reset(self, seed: int) -> None:
         with self.lock:
             self.body.reset(seed)
+            self.reset_count += 1
             self.reading = self.body.read()
             for group, tracker in self.trackers.items():
                 tracker.reset(self.reading.position[group])
@@ -344,7 +346,7 @@ class Robot:
                 return {}
             case {"state": _}:
                 with self.lock:
-                    return {"time_s": self.reading.time_s, **self.body.state()}
+                    return {"time_s": self.reading.time_s, "reset_count": self.reset_count, **self.body.state()}
             case {"mark": _}:
                 self.mark_ns = time.monotonic_ns()
                 return {"at_ns": self.mark_ns}
