@@ -69,7 +69,7 @@ enum Layout {
 impl Catalog {
     /// Reads the episodes and tasks tables of the set in `root`.
     pub(crate) fn read(root: &Path, info: &Info) -> Result<Self> {
-        let (table, tasks, episodes, layout) = match info.version {
+        let (table, tasks, mut episodes, layout) = match info.version {
             Version::V21 => {
                 let tasks = v21::read_tasks(root)?;
                 (root.join(v21::EPISODES), tasks, v21::read_episodes(root)?, Layout::V21)
@@ -80,6 +80,10 @@ impl Catalog {
                 (root.join(v30::EPISODES), tasks, episodes, Layout::V30(locations))
             }
         };
+        if info.is_ours {
+            // A line more is that of an episode whose writing was cut short.
+            episodes.truncate(info.episode_count);
+        }
         let mut catalog = Self { episodes, tasks, positions: HashMap::new(), layout };
         catalog.index(&table)?;
         catalog.check_totals(&table, info)?;

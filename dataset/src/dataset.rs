@@ -1,5 +1,6 @@
 //! An opened dataset: its metadata, and the way to its episodes.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use crate::catalog::{Catalog, EpisodeInfo, RowSpan, VideoSpan};
 use crate::episode::Episode;
 use crate::error::{Error, Result};
 use crate::feature::{Camera, Feature};
-use crate::info::Info;
+use crate::info::{Info, Version};
 use crate::statistics::{self, Statistics};
 
 /// A LeRobot dataset in a local folder. Cheap to clone; clones share the metadata.
@@ -94,7 +95,7 @@ impl Dataset {
     }
 
     /// Reads the statistics that the set keeps of its vector features; `None` if it has none. Those of v2.1 are gathered
-    /// from its episodes (without quantiles, which cannot be).
+    /// from its episodes. Quantiles, where a set has them, are means of the episodes'.
     ///
     /// # Errors
     /// If the file is damaged, or is not what LeRobot writes.
@@ -130,6 +131,20 @@ impl Dataset {
             Error::UnknownCamera { path: self.0.root.clone(), camera: camera.to_owned(), known }
         })?;
         self.0.catalog.pictures(&self.0.root, &self.0.info, position, place)
+    }
+
+    pub(crate) fn version(&self) -> Version {
+        self.0.info.version
+    }
+
+    /// Whether our writer wrote it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.0.info.is_ours
+    }
+
+    /// The tasks by number.
+    pub(crate) fn tasks(&self) -> &BTreeMap<u64, String> {
+        &self.0.catalog.tasks.by_index
     }
 
     pub(crate) fn task(&self, task_index: u64) -> Option<&str> {

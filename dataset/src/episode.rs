@@ -7,6 +7,7 @@ use crate::catalog::EpisodeInfo;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::frames::FrameReader;
+use crate::numbers::Numbers;
 use crate::rows::Rows;
 use crate::table::Table;
 
@@ -137,6 +138,14 @@ impl Episode {
             }),
             _ => Ok(column),
         }
+    }
+
+    /// Reads a column in the type it is stored in, and how many numbers each row has.
+    ///
+    /// # Errors
+    /// If the file has no such column, or it does not hold float32, float64, int64 or bool in rows of one length.
+    pub fn numbers(&self, name: &str) -> Result<(Numbers, usize)> {
+        self.table.numbers(name, self.rows.clone())
     }
 
     /// Opens one camera's video of this episode.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Any failure to read a dataset.
+/// Any failure to read or write a dataset.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -183,6 +183,64 @@ pub enum Error {
         expected_s: f64,
         /// The time of the first picture after it.
         found_s: f64,
+    },
+    /// Something that the writer cannot write.
+    #[error("{}: cannot write: {what}: expected {expected}, found {found}", path.display())]
+    Unsupported {
+        /// The dataset's folder.
+        path: PathBuf,
+        /// The feature or option.
+        what: String,
+        /// What can be written.
+        expected: String,
+        /// What was asked for.
+        found: String,
+    },
+    /// Episodes that do not go with those in the dataset.
+    #[error("{}: cannot append: {what}: the dataset has {existing}, the new episodes have {new}", path.display())]
+    Differs {
+        /// The dataset's folder or one of its files.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+        /// What the dataset has.
+        existing: String,
+        /// What the new episodes have.
+        new: String,
+    },
+    /// A new dataset in a folder that holds something else.
+    #[error("{}: expected a LeRobot dataset, an empty folder or none, found other files", path.display())]
+    NotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Two writers of one dataset.
+    #[error("{}: another program is writing this dataset", path.display())]
+    Locked {
+        /// The dataset's folder.
+        path: PathBuf,
+    },
+    /// Whoever gives an episode's pictures could not.
+    #[error("{}: episode {episode_index}: {camera}: no picture for row {row}: {source}", path.display())]
+    NoFrame {
+        /// The dataset's folder.
+        path: PathBuf,
+        /// The number that the episode would have.
+        episode_index: u64,
+        /// The camera.
+        camera: String,
+        /// The row.
+        row: usize,
+        /// The reason given.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// FFmpeg was built without an encoder.
+    #[error("this FFmpeg has no encoder {encoder}, which writes {codec} videos")]
+    NoEncoder {
+        /// `av1` or `h264`.
+        codec: &'static str,
+        /// FFmpeg's name of the encoder.
+        encoder: &'static str,
     },
     /// Planes asked of a video in another pixel format.
     #[error("{}: expected planes of yuv420p pictures, found {found}", path.display())]

@@ -162,7 +162,7 @@ impl VideoSpan {
         Err(Error::RowOutOfRange { row, row_count: self.picture_count })
     }
 
-    fn error(&self, row: usize, fps: f64, fault: Fault) -> Error {
+    pub(crate) fn error(&self, row: usize, fps: f64, fault: Fault) -> Error {
         let (path, episode_index) = (self.path.clone(), self.episode_index);
         match fault {
             Fault::Ffmpeg(action, source) => Error::Video { path, episode_index, row, action, source },

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
 use crate::feature::{Camera, Feature, RawFeature};
@@ -28,6 +29,14 @@ impl Version {
             Self::V30 => "v3.0",
         }
     }
+
+    /// What its path templates call the number of a file.
+    pub(crate) fn number(self) -> &'static str {
+        match self {
+            Self::V21 => "episode_index",
+            Self::V30 => "file_index",
+        }
+    }
 }
 
 /// `info.json`, checked.
@@ -45,6 +54,8 @@ pub(crate) struct Info {
     pub(crate) video_path: Option<Template>,
     pub(crate) features: Vec<Feature>,
     pub(crate) cameras: Vec<Camera>,
+    /// Whether our writer wrote it: then it decides which lines of the episodes table count, see [`crate::write`].
+    pub(crate) is_ours: bool,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +73,7 @@ struct RawInfo {
     data_path: String,
     video_path: Option<String>,
     features: Ordered<RawFeature>,
+    sinew: Option<IgnoredAny>,
 }
 
 /// LeRobot's default, for v2.1 sets that leave it out.
@@ -101,10 +113,7 @@ impl RawInfo {
         positive("fps", self.fps)?;
         positive("chunks_size", chunks_size as f64)?;
 
-        let number = match version {
-            Version::V21 => "episode_index",
-            Version::V30 => "file_index",
-        };
+        let number = version.number();
         let template = |key, text: String, is_video| {
             Template::parse(&text, Leaf { number, is_video }).map_err(|problem| Error::Template {
                 path: path.to_owned(),
@@ -126,6 +135,7 @@ impl RawInfo {
             video_path: self.video_path.map(|text| template("video_path", text, true)).transpose()?,
             cameras: features.iter().filter_map(Feature::camera).collect(),
             features,
+            is_ours: self.sinew.is_some(),
         })
     }
 }

@@ -14,8 +14,8 @@ use crate::info::{Version, read_text};
 /// Feature, then statistic (`min`, `max`, `mean`, `std`, `q01` …), then one number a dimension.
 pub type Statistics = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
-const WHOLE_SET: &str = "meta/stats.json";
-const BY_EPISODE: &str = "meta/episodes_stats.jsonl";
+pub(crate) const WHOLE_SET: &str = "meta/stats.json";
+pub(crate) const BY_EPISODE: &str = "meta/episodes_stats.jsonl";
 
 /// As the files spell it: pictures have nested lists, counts integers.
 type Raw = BTreeMap<String, BTreeMap<String, Value>>;
@@ -67,7 +67,7 @@ fn read_by_episode(path: &Path) -> Result<Statistics> {
         })?;
         for (feature, statistics) in vectors(stats) {
             let place = format!("statistics of {feature} in line {}", index + 1);
-            gathered.entry(feature).or_default().add(statistics).map_err(|found| Error::Inconsistent {
+            gathered.entry(feature).or_default().add(&statistics).map_err(|found| Error::Inconsistent {
                 path: path.to_owned(),
                 what: place,
                 expected: "count, mean, std, min and max, as wide as in the lines before".to_owned(),
@@ -90,19 +90,22 @@ fn vectors(raw: Raw) -> Statistics {
         .collect()
 }
 
-/// Statistics of the episodes so far: LeRobot's `aggregate_stats`.
-#[derive(Default)]
-struct Gathered {
+/// Statistics of the episodes so far: LeRobot's `aggregate_stats`, for one feature.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gathered {
     count: f64,
     mean: Vec<f64>,
     /// Count times variance.
     squares: Vec<f64>,
     min: Vec<f64>,
     max: Vec<f64>,
+    /// Count times quantile, of those that all episodes have.
+    quantiles: BTreeMap<String, Vec<f64>>,
 }
 
 impl Gathered {
-    fn add(&mut self, statistics: BTreeMap<String, Vec<f64>>) -> std::result::Result<(), String> {
+    /// Adds the statistics of one episode. The error says what is missing or of another width.
+    pub(crate) fn add(&mut self, statistics: &BTreeMap<String, Vec<f64>>) -> std::result::Result<(), String> {
         let get = |name: &str| statistics.get(name).ok_or_else(|| format!("no {name}"));
         let [mean, std, min, max] = [get("mean")?, get("std")?, get("min")?, get("max")?];
         let [count] = get("count")?[..] else { return Err("a count that is not one number".to_owned()) };
@@ -111,11 +114,20 @@ impl Gathered {
             self.squares = vec![0.0; mean.len()];
             self.min = vec![f64::INFINITY; mean.len()];
             self.max = vec![f64::NEG_INFINITY; mean.len()];
+            let quantiles = statistics.keys().filter(|name| is_quantile(name));
+            self.quantiles = quantiles.map(|name| (name.clone(), vec![0.0; mean.len()])).collect();
         }
         let width = self.mean.len();
         if let Some(other) = [mean, std, min, max].iter().find(|values| values.len() != width) {
             return Err(format!("{} numbers after {width}", other.len()));
         }
+        self.quantiles.retain(|name, sums| match statistics.get(name) {
+            Some(values) if values.len() == width => {
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += count * value);
+                true
+            }
+            _ => false,
+        });
         let total = self.count + count;
         for place in 0..width {
             let difference = mean[place] - self.mean[place];
@@ -129,10 +141,25 @@ impl Gathered {
         Ok(())
     }
 
-    fn finish(self) -> BTreeMap<String, Vec<f64>> {
+    /// The statistics of all episodes. Quantiles are the means of the episodes', weighted by their rows: those of all
+    /// rows cannot be had from them.
+    pub(crate) fn finish(&self) -> BTreeMap<String, Vec<f64>> {
+        let divided = |sums: &[f64]| sums.iter().map(|sum| sum / self.count).collect::<Vec<_>>();
         let std = self.squares.iter().map(|squares| (squares / self.count).sqrt()).collect();
-        let named = [("mean", self.mean), ("std", std), ("min", self.min), ("max", self.max)];
+        let named = [
+            ("mean", self.mean.clone()),
+            ("std", std),
+            ("min", self.min.clone()),
+            ("max", self.max.clone()),
+            ("count", vec![self.count]),
+        ];
         let named = named.into_iter().map(|(name, values)| (name.to_owned(), values));
-        named.chain([("count".to_owned(), vec![self.count])]).collect()
+        named.chain(self.quantiles.iter().map(|(name, sums)| (name.clone(), divided(sums)))).collect()
     }
+}
+
+/// `q01`, `q50` …
+fn is_quantile(name: &str) -> bool {
+    name.strip_prefix('q')
+        .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -18,6 +18,7 @@ use parquet::file::metadata::RowGroupMetaData;
 
 use crate::error::{Error, Result};
 use crate::info::io_error;
+use crate::numbers::Numbers;
 use crate::rows::Rows;
 
 /// Rows decoded at a time.
@@ -44,6 +45,23 @@ impl Table {
 
     pub(crate) fn row_count(&self) -> usize {
         self.metadata.metadata().row_groups().iter().map(group_rows).fold(0, usize::saturating_add)
+    }
+
+    /// The Arrow schema of its rows.
+    pub(crate) fn schema(&self) -> &Schema {
+        self.metadata.schema()
+    }
+
+    /// Whether its columns have the names and types of another's, so that row groups of both can be in one file.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        let columns =
+            |table: &Self| table.metadata.metadata().file_metadata().schema_descr().root_schema_ptr();
+        columns(self) == columns(other)
+    }
+
+    /// Rows of each row group, in order.
+    pub(crate) fn group_row_counts(&self) -> Vec<usize> {
+        self.metadata.metadata().row_groups().iter().map(group_rows).collect()
     }
 
     pub(crate) fn has(&self, column: &str) -> bool {
@@ -78,6 +96,29 @@ impl Table {
             Some(width) if width > 0 => Ok(Rows::new(width, values)),
             _ => Err(self.column_error(column, "at least one number a row", "none")),
         }
+    }
+
+    /// A column of numbers or of equally long lists of numbers in its own type, and how many numbers a row has.
+    pub(crate) fn numbers(&self, column: &str, rows: Range<usize>) -> Result<(Numbers, usize)> {
+        let mut found: Option<(Numbers, usize)> = None;
+        for array in self.read(column, rows)? {
+            let (array, width) = self.flatten(column, array)?;
+            self.refuse_nulls(column, array.as_ref())?;
+            let (numbers, known_width) = match &mut found {
+                Some(found) => found,
+                None => {
+                    let expected = "float32, float64, int64 or bool";
+                    let none = Numbers::none_like(array.as_ref())
+                        .ok_or_else(|| self.column_error(column, expected, &array.data_type().to_string()))?;
+                    found.insert((none, width))
+                }
+            };
+            if *known_width != width {
+                return Err(self.column_error(column, "lists of one length", "lists of several"));
+            }
+            numbers.extend(array.as_ref());
+        }
+        found.ok_or_else(|| self.column_error(column, "at least one number a row", "none"))
     }
 
     /// A column of float32 or float64, widened.

@@ -11,7 +11,8 @@ use crate::info::read_text;
 
 /// The episodes table.
 pub(crate) const EPISODES: &str = "meta/episodes.jsonl";
-const TASKS: &str = "meta/tasks.jsonl";
+/// The tasks table.
+pub(crate) const TASKS: &str = "meta/tasks.jsonl";
 
 #[derive(Deserialize)]
 struct EpisodeLine {

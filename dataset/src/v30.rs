@@ -12,7 +12,7 @@ use crate::table::Table;
 
 /// The folder of the episodes table.
 pub(crate) const EPISODES: &str = "meta/episodes";
-const TASKS: &str = "meta/tasks.parquet";
+pub(crate) const TASKS: &str = "meta/tasks.parquet";
 /// The task strings are a pandas index: unnamed up to LeRobot 0.4, named from 0.6 on.
 const TASK_COLUMNS: [&str; 2] = ["task", "__index_level_0__"];
 
@@ -173,7 +173,7 @@ pub(crate) fn read_tasks(root: &Path) -> Result<Tasks> {
 }
 
 /// The Parquet files in the chunk folders of `folder`, in the order of their numbers.
-fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(crate) fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for chunk in sorted_entries(folder)? {
         if chunk.is_dir() {

@@ -240,7 +240,7 @@ impl Video {
 }
 
 /// The path as FFmpeg wants it: without the scheme, `a:b.mp4` would be a protocol named a.
-fn url(path: &Path) -> Result<PathBuf> {
+pub(crate) fn url(path: &Path) -> Result<PathBuf> {
     match path.to_str() {
         Some(path) => Ok(format!("file:{path}").into()),
         None => Err(Fault::Ffmpeg("open a path that is not UTF-8", ffmpeg::Error::InvalidData)),
@@ -248,7 +248,7 @@ fn url(path: &Path) -> Result<PathBuf> {
 }
 
 /// Lets FFmpeg's errors carry their texts, and keeps it from writing to stderr.
-fn prepare_ffmpeg() {
+pub(crate) fn prepare_ffmpeg() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         error::register_all();

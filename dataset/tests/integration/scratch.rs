@@ -18,8 +18,12 @@ pub(crate) struct Scratch(TempDir);
 
 impl Scratch {
     pub(crate) fn copy_of(dataset: &str) -> Self {
+        Self::copy_of_path(&fixture(dataset))
+    }
+
+    pub(crate) fn copy_of_path(dataset: &Path) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        copy_folder(&fixture(dataset), folder.path());
+        copy_folder(dataset, folder.path());
         Self(folder)
     }
 
