@@ -34,6 +34,10 @@ pub enum Command {
     Recover(RecoverArgs),
     /// Print chunks as they arrive at any subscriber.
     Watch(WatchArgs),
+    /// Look whether the robot would move, before it does, and what to do where not. Nothing is sent to it.
+    ///
+    /// Exit status: 0 nothing is against motion, 1 the check itself failed, 2 motion would be refused.
+    Check(CheckArgs),
     /// Print how a run is doing, as it says itself.
     ///
     /// Exit status: 0 everything is as it should be, 1 something is not, 3 nobody answers.
@@ -235,6 +239,23 @@ pub struct WatchArgs {
     /// Flags of the network.
     #[command(flatten)]
     pub zenoh: ZenohArgs,
+}
+
+/// `check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Folder of the bundle.
+    #[arg(long, value_name = "DIR", required_unless_present = "print_config")]
+    pub bundle: Option<PathBuf>,
+    /// Flags of every command; `--seconds` is how long to listen, 5 if left out.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Flags of the network.
+    #[command(flatten)]
+    pub zenoh: ZenohArgs,
+    /// Flags of the policy.
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 }
 
 /// `status`

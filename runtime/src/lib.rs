@@ -11,6 +11,7 @@
 //! vector), [`command`] (a chunk to messages). Time is an argument there. The shell around them: [`ingest`], [`policy`], [`publish`], [`run`].
 //! [`replay`], [`watch`] and [`demo`] are the robot, an onlooker, and all three at once on one machine.
 
+pub mod check;
 pub mod cli;
 pub mod clock;
 pub mod command;

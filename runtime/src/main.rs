@@ -5,9 +5,10 @@ use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
 use sinew_runtime::Error;
+use sinew_runtime::check::{Verdict, check};
 use sinew_runtime::cli::{
-    Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, RehearseArgs, ReplayArgs, RunArgs,
-    StatusArgs, WatchArgs,
+    CheckArgs, Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, RehearseArgs, ReplayArgs,
+    RunArgs, StatusArgs, WatchArgs,
 };
 use sinew_runtime::config::Config;
 use sinew_runtime::demo::{DemoOptions, Say, demo};
@@ -32,6 +33,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Finished, but data was lost or a check fell short.
 const FELL_SHORT: u8 = 3;
+/// `check`: motion would be refused.
+const REFUSED: u8 = 2;
+/// How long `check` listens unless it is told.
+const LISTENING: Duration = Duration::from_secs(5);
 /// `status`: something is not as it should be.
 const NOT_WELL: u8 = 1;
 /// `status`: nobody answers.
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         Command::Rehearse(args) => rehearse_command(&args).map(code),
         Command::Recover(args) => recover_command(&args).map(code),
         Command::Watch(args) => watch_command(args).map(code),
+        Command::Check(args) => check_command(args),
         Command::Status(args) => status_command(&args),
         Command::Demo(args) => demo_command(args).map(code),
     };
@@ -198,6 +204,23 @@ fn watch_command(args: WatchArgs) -> anyhow::Result<bool> {
     let is_enough = args.count.is_none_or(|count| summary.chunk_count >= count);
     tracing::info!("{} chunks seen, {} lost", summary.chunk_count, summary.lost_chunk_count);
     Ok(summary.is_complete() && is_enough)
+}
+
+fn check_command(args: CheckArgs) -> anyhow::Result<u8> {
+    let mut config = args.common.configuration()?;
+    args.zenoh.apply(&mut config);
+    args.policy.apply(&mut config);
+    if print_config(&args.common, &config)? {
+        return Ok(0);
+    }
+    let bundle = args.bundle.context("--bundle is missing")?;
+    let report = check(&bundle, &config, args.common.seconds.unwrap_or(LISTENING), &Stop::on_signals()?)?;
+    if args.common.json {
+        print_json(&report)?;
+    } else {
+        print_line(report.table().trim_end())?;
+    }
+    Ok(if report.verdict == Verdict::Refused { REFUSED } else { 0 })
 }
 
 fn status_command(args: &StatusArgs) -> anyhow::Result<u8> {

@@ -45,7 +45,7 @@ impl Endpoint {
     }
 }
 
-/// Who listens to one of our topics.
+/// Who listens to a topic, or speaks on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Listeners {
     /// How many.
@@ -77,8 +77,24 @@ impl Presence {
     /// Who listens to a topic, by its key.
     #[must_use]
     pub fn listeners(&self, key: &str) -> Listeners {
-        let listening = self.endpoints.values().filter(|end| end.is_subscriber && end.key == key);
-        let messages: Vec<&String> = listening.map(|endpoint| &endpoint.message).collect();
+        self.ends(key, true)
+    }
+
+    /// Who speaks on a topic, by its key.
+    #[must_use]
+    pub fn publishers(&self, key: &str) -> Listeners {
+        self.ends(key, false)
+    }
+
+    /// Whether anybody says who is there.
+    #[must_use]
+    pub fn says_anything(&self) -> bool {
+        !self.endpoints.is_empty()
+    }
+
+    fn ends(&self, key: &str, is_subscriber: bool) -> Listeners {
+        let ends = self.endpoints.values().filter(|end| end.is_subscriber == is_subscriber && end.key == key);
+        let messages: Vec<&String> = ends.map(|endpoint| &endpoint.message).collect();
         let each: BTreeSet<&String> = messages.iter().copied().collect();
         Listeners { count: messages.len(), messages: each.into_iter().cloned().collect() }
     }
@@ -120,6 +136,12 @@ impl PresenceWatch {
         Ok(Self { seen, _subscriber: subscriber.map_err(Error::zenoh("asking who is there"))? })
     }
 
+    /// Who is there now.
+    #[must_use]
+    pub fn presence(&self) -> Presence {
+        lock(&self.seen.presence).clone()
+    }
+
     /// Looks at who is there, if that has changed since `changes`, which is brought up to date, and nobody else looks
     /// right now.
     pub fn look<T>(&self, changes: &mut u64, look: impl FnOnce(&Presence) -> T) -> Option<T> {
@@ -159,6 +181,8 @@ mod tests {
         assert_eq!(chassis, said(&["geometry_msgs/msg/Twist"], 1));
         let torso = presence.listeners("motion_target/target_joint_state_torso");
         assert_eq!(torso, said(&["sensor_msgs/msg/JointState"], 2));
+        let speaking = presence.publishers("hdas/feedback_torso");
+        assert_eq!(speaking, said(&["sensor_msgs/msg/JointState"], 1));
         // Somebody who speaks does not listen.
         assert_eq!(presence.listeners("hdas/feedback_torso"), said(&[], 0));
         assert!(presence.remove(tokens[1]) && !presence.remove(tokens[6]));

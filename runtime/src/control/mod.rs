@@ -179,7 +179,7 @@ impl Control {
             let told = self.pilot.tick(now, &heard);
             let found = (told.state, told.reason);
             if let Some(refusal) = told.refusal {
-                failure = failure.or_else(|| Some(refused(&self.joints, refusal)));
+                failure = failure.or_else(|| Some(refused_move(&self.joints, refusal)));
             }
             match (told.command, failure.take()) {
                 (Some(command), before) => {
@@ -236,7 +236,8 @@ impl Control {
     }
 }
 
-fn refused(joints: &Joints, refusal: RampRefusal) -> Error {
+/// A slow move that was refused, with the robot's names.
+pub(crate) fn refused_move(joints: &Joints, refusal: RampRefusal) -> Error {
     let name = |joint: usize| joints.axes()[joint].name.clone();
     let (what, found) = match refusal {
         RampRefusal::NoFeedback { joint } => (name(joint), "nobody knows where it is".to_owned()),

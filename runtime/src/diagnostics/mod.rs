@@ -1,7 +1,7 @@
 //! How the run is doing, for people and monitors: a `diagnostic_msgs/DiagnosticArray` on `/diagnostics` once a second
 //! and at every change, and, where it is asked for, a page for Prometheus.
 //!
-//! [`describe`] and [`prometheus`] are pure; [`Diagnostics`] is the thread around them. It looks at counters and at what
+//! [`describe`] and [`page`] are pure; [`Diagnostics`] is the thread around them. It looks at counters and at what
 //! the control tick leaves behind; nobody waits for it.
 
 mod describe;

@@ -11,7 +11,7 @@ const SPAN_NS: i64 = 5_000_000_000;
 /// Least time between two samples that are kept.
 const STEP_NS: i64 = 500_000_000;
 
-/// Samples of counters over the last [`SPAN_NS`].
+/// Samples of counters over the last five seconds.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     samples: VecDeque<(Moment, Counters)>,

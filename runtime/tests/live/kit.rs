@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use turbojpeg::{Image, PixelFormat, Subsamp};
+use zenoh::Wait;
 
 /// Long enough for a machine that does much else; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -192,6 +193,21 @@ pub(crate) fn pictures(
         fs::write(&path, turbojpeg::compress(image, 95, Subsamp::None).unwrap()).unwrap();
         path
     })
+}
+
+/// A zenoh router on a port of its own choice, and where it can be reached.
+pub(crate) fn router() -> (zenoh::Session, String) {
+    let mut config = zenoh::Config::default();
+    for (key, value) in [
+        ("mode", "\"router\""),
+        ("listen/endpoints", "[\"tcp/127.0.0.1:0\"]"),
+        ("scouting/multicast/enabled", "false"),
+    ] {
+        config.insert_json5(key, value).unwrap();
+    }
+    let router = zenoh::open(config).wait().unwrap();
+    let locator = router.info().locators().wait()[0].to_string();
+    (router, locator)
 }
 
 /// A program that prints one line after another.

@@ -3,6 +3,7 @@
 //! Every test takes ports the system chooses, so that all can run at once.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod check;
 mod damage;
 mod demonstration;
 mod diagnostics;

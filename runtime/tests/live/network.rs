@@ -1,6 +1,6 @@
 //! A robot made of `eclipse-zenoh` and `rosbags` on the other side, as peers and through a router.
 
-use crate::kit::{Program, bundle};
+use crate::kit::{Program, bundle, router};
 use crate::robot::{HEAD, LEFT_WRIST, LEFT_WRIST_RECT, assert_holds_still, plan};
 use serde_json::{Value, json};
 use sinew_proto::Message;
@@ -108,16 +108,7 @@ fn pictures_from_this_machine_come_through_shared_memory_if_both_ends_have_it() 
 
 #[test]
 fn through_a_router_and_behind_a_namespace_it_is_the_same() {
-    let mut config = zenoh::Config::default();
-    for (key, value) in [
-        ("mode", "\"router\""),
-        ("listen/endpoints", "[\"tcp/127.0.0.1:0\"]"),
-        ("scouting/multicast/enabled", "false"),
-    ] {
-        config.insert_json5(key, value).unwrap();
-    }
-    let router = zenoh::open(config).wait().unwrap();
-    let locator = router.info().locators().wait()[0].to_string();
+    let (router, locator) = router();
     let (bundle, folder) = (bundle(), TempDir::new().unwrap());
     let arguments = [
         "run",

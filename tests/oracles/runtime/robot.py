@@ -26,6 +26,7 @@ The plan is a JSON object:
     raw_after_s       when to begin with `raw`
     diagnostics       {"part": NAME, "state": TEXT}: stop once this was heard on `/diagnostics`, and print all that was
                       heard there as one last line
+    strangers         true: print the keys of everything that somebody else published, as one last line
 
 It says `connected` once a peer or router is there, and at the end prints one JSON object a chunk: the ActionChunk's
 fields, and of each group the trajectory's. Types are those that rosbags ships for ROS 2 Humble; only ActionChunk is
@@ -93,6 +94,9 @@ class Robot:
         for topic, kind in plan.get("commands", {}).items():
             key = self.prefix + topic.removeprefix("/")
             self.subscribers.append(self.session.declare_subscriber(key, self.on_command(topic, kind)))
+        self.own_keys, self.strangers = set(), set()
+        if plan.get("strangers"):
+            self.subscribers.append(self.session.declare_subscriber("**", self.on_anything))
         self.diagnostics = []
         if "diagnostics" in plan:
             key = self.prefix + "diagnostics"
@@ -132,7 +136,12 @@ class Robot:
                     return True
         return False
 
+    def on_anything(self, sample):
+        if str(sample.key_expr) not in self.own_keys:
+            self.strangers.add(str(sample.key_expr))
+
     def put(self, topic: str, message: bytes):
+        self.own_keys.add(self.prefix + topic.removeprefix("/"))
         self.session.put(self.prefix + topic.removeprefix("/"), message)
 
     def publish(self):
@@ -212,6 +221,8 @@ class Robot:
             print(json.dumps(self.commands), flush=True)
         if "diagnostics" in self.plan:
             print(json.dumps(self.diagnostics), flush=True)
+        if self.plan.get("strangers"):
+            print(json.dumps(sorted(self.strangers)), flush=True)
         self.session.close()
 
 
