@@ -35,13 +35,14 @@ fn not_a_number_then_hung() {
 /// Ten times the work: chunks come later, and where one comes too late for the old one's steps, the robot stands meanwhile.
 #[test]
 fn ten_times_slower() {
-    let mut station = Station::new("slow", 1000);
+    let mut station = Station::new("slow", 500);
     let latency_ms = |event: &Value| event["latency_ms"].as_f64().unwrap();
     station.ask(&json!({"await": "motion"}));
-    let usual_ms = latency_ms(&station.runtime.event("merged"));
+    let merged = || latency_ms(&station.runtime.event("merged"));
+    let usual_ms = (0..5).map(|_| merged()).fold(f64::INFINITY, f64::min);
     station.ask(&show(SLOW));
     // The robot may hold for want of chunks meanwhile, if the machine is slow too: it goes on with the next.
-    let slow = station.runtime.event_where("merged", |event| latency_ms(event) > 3.0 * usual_ms);
+    let slow = station.runtime.event_where("merged", |event| latency_ms(event) > 2.0 * usual_ms);
     let chunk_ms = 50.0 * 1e3 / 30.0;
     for _ in 0..3 {
         let merged = station.runtime.event("merged");
