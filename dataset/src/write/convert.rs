@@ -7,9 +7,12 @@ use serde_json::{Map, Value};
 
 use super::description::{COUNTERS, Description, PictureError, Pictures, Plan, unsupported};
 use super::encode::VideoCodec;
+use super::film::Footage;
 use super::join::Part;
+use super::options::{Format, Options};
+use super::state::read_info;
 use super::summary::{self, Summary, sampled_rows};
-use super::writer::{Footage, Format, Options, Writer, read_info};
+use super::writer::Writer;
 use crate::dataset::Dataset;
 use crate::episode::Episode;
 use crate::error::Result;

@@ -4,13 +4,17 @@
 //! renamed into place, `meta/info.json` last. What that file does not count, the reader of this crate leaves out, and the
 //! next [`Writer`] clears away.
 
+mod candidate;
 mod convert;
 mod description;
 mod encode;
 mod entry;
+mod film;
 mod join;
+mod options;
 mod paths;
 mod staging;
+mod state;
 mod summary;
 mod tables;
 mod v21;
@@ -20,4 +24,5 @@ mod writer;
 pub use convert::{Conversion, convert};
 pub use description::{Description, NewEpisode, PictureError, Pictures};
 pub use encode::VideoCodec;
-pub use writer::{Format, Options, Writer};
+pub use options::{Format, Options};
+pub use writer::Writer;

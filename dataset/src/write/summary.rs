@@ -175,4 +175,37 @@ mod tests {
         assert_eq!((of_150.len(), &of_150[..6], of_150[99]), (100, &[0, 2, 3, 5, 6, 8][..], 149));
         assert_eq!(sampled_rows(1000).len(), 177);
     }
+
+    fn assert_close(found: &Summary, name: &str, expected: &[f64]) {
+        for (found, expected) in found[name].iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-8, "{name}: {found} {expected}");
+        }
+    }
+
+    /// `get_feature_stats` of LeRobot 0.4.4, of `np.array([3, 1, 4, 1, 5, 9, 2, 6.5])`.
+    #[test]
+    fn statistics_of_numbers_are_lerobots() {
+        let found = of_numbers(&Numbers::Float64(vec![3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.5]), 1);
+        let expected = [1.0, 9.0, 3.9375, 2.627_231_19, 8.0, 1.0, 1.0, 3.0016, 8.99872, 8.999_872];
+        NAMES.iter().zip(expected).for_each(|(name, expected)| assert_close(&found, name, &[expected]));
+    }
+
+    /// The same of two 6 x 4 pictures whose bytes go up by sevens; standard deviations are numpy's.
+    #[test]
+    fn statistics_of_pictures_are_lerobots() {
+        let mut pictures = Pictures::new();
+        for picture in 0..2 {
+            let value = |pixel: usize, colour: usize| ((picture * 72 + colour * 24 + pixel) * 7 % 256) as u8;
+            let rgb: Vec<u8> =
+                (0..24).flat_map(|pixel| (0..3).map(move |colour| value(pixel, colour))).collect();
+            pictures.add(&rgb, (6, 4));
+        }
+        let found = pictures.finish();
+        assert_close(&found, "mean", &[0.341_830_065_359, 0.519_607_843_137, 0.613_725_490_196]);
+        assert_close(&found, "std", &[0.223_660_283_517, 0.348_201_655_915, 0.190_667_161_365]);
+        assert_close(&found, "count", &[2.0]);
+        assert_close(&found, "q10", &[0.054_959_999_999_6, 0.062_901_960_784, 0.341_178_196_078]);
+        assert_close(&found, "q50", &[0.325_599_999_999_9, 0.658_823_529_412, 0.611_869_803_922]);
+        assert_close(&found, "q99", &[0.999_904, 0.988_141_176_471, 0.945_034_415_687]);
+    }
 }

@@ -8,11 +8,11 @@ use std::path::Path;
 
 use super::description::Plan;
 use super::entry::{Entry, VideoPlace};
+use super::film::{check_video, video_error};
 use super::join::{Obstacle, Part, join};
 use super::paths::Paths;
 use super::staging::{Change, at, remove};
 use super::tables::{self, EpisodeRows, Groups, join_groups, write_episodes, write_rows};
-use super::writer::{check_video, video_error};
 use crate::error::{Error, Result};
 use crate::table::Table;
 use crate::v30::{EPISODES, FileNumber, parquet_files};

@@ -96,12 +96,41 @@ fn statistics_are_lerobots() {
     }
 }
 
+/// Columns with the names, types and order that LeRobot 0.4.4 gave them.
+#[test]
+fn tables_are_laid_out_as_lerobots() {
+    let folder = tempfile::tempdir().unwrap();
+    let lerobots = crate::scratch::Scratch::copy_of("lerobot_v30_sample/dataset");
+    convert(&lerobots.open().unwrap(), folder.path(), Format::V30, |_| ()).unwrap();
+    let ours = crate::scratch::Scratch::copy_of_path(folder.path());
+    for file in ["data/chunk-000/file-000", "meta/episodes/chunk-000/file-000", "meta/tasks"] {
+        let file = format!("{file}.parquet");
+        let [theirs, ours] = [&lerobots, &ours].map(|set| set.read_table(&file));
+        let columns = |table: &arrow_array::RecordBatch| -> Vec<(String, String)> {
+            let fields = table.schema();
+            let column = |field: &std::sync::Arc<arrow_schema::Field>| {
+                (field.name().clone(), field.data_type().to_string())
+            };
+            fields.fields().iter().map(column).collect()
+        };
+        assert_eq!(columns(&theirs), columns(&ours), "{file}");
+        if file.starts_with("data") {
+            assert!(theirs.columns() == ours.columns(), "{file}");
+        }
+    }
+    let info = |set: &crate::scratch::Scratch| -> serde_json::Value {
+        serde_json::from_str(&std::fs::read_to_string(set.path("meta/info.json")).unwrap()).unwrap()
+    };
+    let mut without_our_key = info(&ours);
+    without_our_key.as_object_mut().unwrap().remove("sinew").unwrap();
+    assert_eq!(without_our_key, info(&lerobots));
+}
+
 /// A cut that starts between key frames has to be encoded anew, and says so.
 #[test]
 fn pictures_that_cannot_be_copied_are_encoded() {
     let folder = tempfile::tempdir().unwrap();
     let [odd, target] = ["odd", "target"].map(|name| folder.path().join(name));
-    // Episodes 0 and 3 have 5 and 7 pictures: joined without key frames at their starts they would be cut at odd places.
     write(&odd, &options(Format::V30, VideoCodec::H264), 0..4);
     shift_second_episode(&odd);
     let source = Dataset::open(&odd).unwrap();

@@ -146,7 +146,7 @@ fn the_caller_can_ask_which_episodes_are_in() {
     assert!(error.contains("id") && error.contains("that of episode 1"), "{error}");
 }
 
-/// For LeRobot to read: `SINEW_KEEP=<folder> cargo test -p sinew-dataset keep_for -- --ignored`.
+/// For `tests/oracles/dataset/lerobot_reads.py`, which says how to run it.
 #[test]
 #[ignore = "writes outside the temporary folder"]
 fn keep_for_lerobot() {
