@@ -149,7 +149,7 @@ fn prometheus_reads_the_page_of_a_run() {
 
 #[test]
 fn names_and_numbers_of_any_kind_survive_the_page() {
-    let odd = "a \"quoted\" \\ name\nof two lines, with {braces} and = signs, ä";
+    let odd = "a \"quoted\" name of C:\\new\nof two lines, with {braces} and = signs, ä";
     let facts = Facts { robot: odd.to_owned(), ..Facts::default() };
     let mut seen = Seen::default();
     seen.summary.seconds = f64::INFINITY;
