@@ -85,10 +85,13 @@ impl Report {
     pub fn table(&self) -> String {
         let width = self.findings.iter().map(|finding| finding.subject.chars().count()).max().unwrap_or(0);
         let mut text = String::new();
-        for Finding { subject, verdict, found, advice } in &self.findings {
+        let next = self.findings.iter().skip(1).map(Some).chain([None]);
+        for (finding, next) in self.findings.iter().zip(next) {
+            let Finding { subject, verdict, found, advice } = finding;
             let indented = found.replace('\n', &format!("\n{:1$}", "", width + 11));
             let _ = writeln!(text, "{:<7}  {subject:<width$}  {indented}", verdict.name());
-            if let Some(advice) = advice {
+            // What is to be done about several is said once, below the last.
+            if let Some(advice) = advice.as_ref().filter(|_| next.is_none_or(|next| next.advice != *advice)) {
                 let _ = writeln!(text, "{:7}  {:width$}  → {advice}", "", "");
             }
         }

@@ -47,7 +47,7 @@ impl Reading {
         Some(Self { at_ns: at.ns(), robot, level, parts })
     }
 
-    /// For a terminal; with every value of each part if wanted, else of those that are not OK.
+    /// For a terminal; with every value of each part if wanted.
     #[must_use]
     pub fn table(&self, has_values: bool) -> String {
         let width = self.parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
@@ -58,10 +58,8 @@ impl Reading {
                 _ => part.level.name().to_uppercase(),
             };
             let _ = writeln!(text, "  {level:<5}  {:<width$}  {}", part.name, part.message);
-            if has_values || (part.level != Level::Ok && part.name != "sinew") {
-                for (key, value) in part.values.iter().filter(|(_, value)| !value.is_empty()) {
-                    let _ = writeln!(text, "  {:5}  {:width$}    {key}: {value}", "", "");
-                }
+            for (key, value) in part.values.iter().filter(|(_, value)| has_values && !value.is_empty()) {
+                let _ = writeln!(text, "  {:5}  {:width$}    {key}: {value}", "", "");
             }
         }
         text

@@ -139,3 +139,14 @@ fn pictures_of_another_size_and_a_base_that_says_nothing_are_spoken_of() {
     let silent = judged(|heard| heard.streams.push(stream("feedback.base", 0)));
     assert!(silent.iter().all(|finding| finding.verdict != Verdict::Refused), "{silent:?}");
 }
+
+#[test]
+fn what_is_to_be_done_about_several_is_said_once() {
+    let findings = judged(|heard| {
+        heard.streams[1].report.received = 0;
+        heard.streams.push(stream("feedback.right_arm", 0));
+    });
+    let table = Report::new(findings).table();
+    assert_eq!(table.matches("nothing on").count(), 2, "{table}");
+    assert_eq!(table.matches("start the robot's own software").count(), 1, "{table}");
+}
