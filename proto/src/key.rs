@@ -117,6 +117,15 @@ pub fn dds_type_name(type_name: &str) -> Result<String, Error> {
     }
 }
 
+/// The type's name from DDS's: the inverse of [`dds_type_name`]. Nothing of what is no message's.
+#[must_use]
+pub fn ros_type_name(dds_type_name: &str) -> Option<String> {
+    let (package, name) = dds_type_name.split_once("::msg::dds_::")?;
+    let name = name.strip_suffix('_')?;
+    let is_part = |part: &str| !part.is_empty() && !part.contains([':', '/']);
+    (is_part(package) && is_part(name)).then(|| format!("{package}/msg/{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +176,12 @@ mod tests {
             ["JointState", "sensor_msgs/JointState", "sensor_msgs/srv/X", "a/msg/b/c", "/msg/b", "a/msg/"]
         {
             assert_eq!(dds_type_name(wrong), Err(Error::TypeName { found: wrong.to_owned() }));
+        }
+        assert_eq!(ros_type_name(&name.unwrap()).as_deref(), Some(JointState::TYPE_NAME));
+        for wrong in
+            ["", "JointState", "a::srv::dds_::B_", "a::msg::dds_::B", "::msg::dds_::B_", "a::msg::dds_::_"]
+        {
+            assert_eq!(ros_type_name(wrong), None, "{wrong}");
         }
     }
 }

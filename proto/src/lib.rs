@@ -8,9 +8,12 @@ pub mod cdr;
 mod error;
 pub mod key;
 pub mod msg;
+pub mod rmw_zenoh;
 pub mod schema;
 pub mod stamp;
+mod type_hash;
 
 pub use error::{Error, Location};
 pub use msg::Message;
 pub use stamp::Stamp;
+pub use type_hash::type_hash;

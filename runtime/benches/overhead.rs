@@ -26,6 +26,7 @@ use sinew_runtime::net;
 use sinew_runtime::plan::Plan;
 use sinew_runtime::policy::{Inferred, Policy, fill_gaussian};
 use sinew_runtime::publish::Publisher;
+use sinew_runtime::ros::Ros;
 use sinew_runtime::stream::Stream;
 use sinew_runtime::sync::{Frame, Limits, Streams};
 use sinew_runtime::telemetry::Histogram;
@@ -58,12 +59,12 @@ fn main() {
     let plan = Plan::new(Bundle::open(folder.path()).unwrap(), &config).unwrap();
     let mut policy = Policy::load(&plan.bundle, &config.policy).unwrap();
     policy.set_instruction("open the drawer").unwrap();
-    let session = net::open(&config.zenoh).unwrap();
-    let publisher = Publisher::declare(&session, "", &plan.commands).unwrap();
-    config.zenoh.connect = net::locators(&session);
+    let ros = Ros::open(&config.zenoh).unwrap();
+    let publisher = Publisher::declare(&ros, "", &plan.commands).unwrap();
+    config.zenoh.connect = net::locators(ros.session());
     let onlooker = net::open(&config.zenoh).unwrap();
     let _subscribers =
-        publisher.keys().map(|key| onlooker.declare_subscriber(key).callback(drop).wait().unwrap());
+        publisher.topics().map(|key| onlooker.declare_subscriber(key).callback(drop).wait().unwrap());
     let _subscribers: Vec<_> = _subscribers.collect();
 
     let size = plan.bundle.manifest.model.vision.image_size;

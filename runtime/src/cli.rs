@@ -1,6 +1,6 @@
 //! Commands and flags.
 
-use crate::config::{CameraConfig, Config, ExecutionProvider, Mode};
+use crate::config::{CameraConfig, Config, ExecutionProvider, KeyForm, Mode};
 use crate::error::Error;
 use crate::replay::ReplayOptions;
 use crate::watch::WatchOptions;
@@ -81,6 +81,9 @@ pub struct ZenohArgs {
     /// In front of every key.
     #[arg(long)]
     pub namespace: Option<String>,
+    /// How ROS topics are written.
+    #[arg(long, value_name = "FORM")]
+    pub keys: Option<KeyForm>,
 }
 
 /// Flags of `[policy]` and `[cameras]`.
@@ -323,6 +326,7 @@ impl ZenohArgs {
         let zenoh = &mut config.zenoh;
         override_with(&mut zenoh.mode, self.mode);
         override_with(&mut zenoh.namespace, self.namespace.clone());
+        override_with(&mut zenoh.keys, self.keys);
         zenoh.scouting |= self.scouting;
         for (target, given) in [(&mut zenoh.listen, &self.listen), (&mut zenoh.connect, &self.connect)] {
             if !given.is_empty() {

@@ -38,6 +38,19 @@ pub enum Mode {
     Router,
 }
 
+/// How ROS topics are written in zenoh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyForm {
+    /// As zenoh-bridge-ros2dds carries them.
+    #[default]
+    #[value(name = "ros2dds")]
+    Ros2dds,
+    /// As nodes with rmw_zenoh write them.
+    #[value(name = "rmw_zenoh")]
+    RmwZenoh,
+}
+
 /// `[zenoh]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,6 +65,12 @@ pub struct ZenohConfig {
     pub scouting: bool,
     /// In front of every key.
     pub namespace: String,
+    /// How ROS topics are written.
+    pub keys: KeyForm,
+    /// The nodes' `ROS_DOMAIN_ID`; for rmw_zenoh's keys.
+    pub domain: u32,
+    /// Whether the nodes know type hashes; for rmw_zenoh's keys.
+    pub type_hashes: bool,
     /// Large messages through shared memory, where the other end is on this machine.
     pub shared_memory: bool,
 }

@@ -1,6 +1,6 @@
 //! `sinew-runtime demo`: an embedded robot, the policy and an onlooker on one machine, without a router.
 
-use crate::config::{Config, Mode, ZenohConfig};
+use crate::config::{Config, KeyForm, Mode, ZenohConfig};
 use crate::error::Error;
 use crate::replay::{ReplayEvent, ReplayOptions, ReplaySummary, replay};
 use crate::run::run;
@@ -212,6 +212,9 @@ fn local(connect: &[String]) -> ZenohConfig {
         connect: connect.to_vec(),
         scouting: false,
         namespace: String::new(),
+        keys: KeyForm::Ros2dds,
+        domain: 0,
+        type_hashes: true,
         shared_memory: true,
     }
 }

@@ -36,6 +36,7 @@ pub mod record;
 pub mod rehearse;
 pub mod replay;
 pub mod robot;
+pub mod ros;
 pub mod run;
 pub mod safety;
 pub mod schedule;

@@ -5,6 +5,7 @@
 use crate::clock::{self, Moment};
 use crate::error::Error;
 use crate::record::Marker;
+use crate::ros::{Ros, Subscription};
 use crate::safety::Operator;
 use crate::stop::Stop;
 use signal_hook::consts::SIGUSR1;
@@ -12,8 +13,6 @@ use sinew_proto::key::{ALIVE, Key, RESUME, STOP};
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use zenoh::pubsub::Subscriber;
-use zenoh::{Session, Wait};
 
 /// Where the operator's wishes wait for the control tick.
 #[derive(Debug, Default)]
@@ -55,7 +54,7 @@ impl Panel {
 #[derive(Debug)]
 pub struct OperatorLink {
     panel: Arc<Panel>,
-    subscribers: Vec<Subscriber<()>>,
+    subscriptions: Vec<Subscription>,
 }
 
 impl OperatorLink {
@@ -65,17 +64,17 @@ impl OperatorLink {
     /// # Errors
     /// If zenoh or the system refuses.
     pub(crate) fn open(
-        session: &Session,
+        ros: &Ros,
         namespace: &str,
         marker: Option<Marker>,
         stop: &Stop,
     ) -> Result<Self, Error> {
         let panel = Arc::<Panel>::default();
         signal_hook::flag::register(SIGUSR1, Arc::clone(&panel.stop)).map_err(Error::Signal)?;
-        let mut link = Self { panel, subscribers: Vec::new() };
-        link.listen(session, namespace, STOP, Panel::say_stop)?;
-        link.listen(session, namespace, RESUME, Panel::say_resume)?;
-        link.listen(session, namespace, ALIVE, |panel| panel.say_alive(clock::moment()))?;
+        let mut link = Self { panel, subscriptions: Vec::new() };
+        link.listen(ros, namespace, STOP, Panel::say_stop)?;
+        link.listen(ros, namespace, RESUME, Panel::say_resume)?;
+        link.listen(ros, namespace, ALIVE, |panel| panel.say_alive(clock::moment()))?;
         if std::io::stdin().is_terminal() {
             read_keyboard(link.panel(), marker, stop.clone())?;
         }
@@ -88,18 +87,10 @@ impl OperatorLink {
         Arc::clone(&self.panel)
     }
 
-    fn listen(
-        &mut self,
-        session: &Session,
-        namespace: &str,
-        topic: &str,
-        say: fn(&Panel),
-    ) -> Result<(), Error> {
+    fn listen(&mut self, ros: &Ros, namespace: &str, topic: &str, say: fn(&Panel)) -> Result<(), Error> {
         let key = Key::of_topic_in(namespace, topic)?;
         let panel = self.panel();
-        let subscriber =
-            session.declare_subscriber(key.as_str().to_owned()).callback(move |_| say(&panel)).wait();
-        self.subscribers.push(subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))?);
+        self.subscriptions.push(ros.subscribe(key.as_str(), None, move |_| say(&panel))?);
         Ok(())
     }
 }

@@ -1,28 +1,28 @@
-//! Who is on the robot's topics: what zenoh-bridge-ros2dds says of ROS nodes with liveliness tokens.
+//! Who is on the robot's topics: what zenoh-bridge-ros2dds says of ROS nodes with liveliness tokens, or nodes with
+//! rmw_zenoh of themselves (see [`rmw_zenoh`]).
 //!
-//! A token is `@/<zenoh id>/@ros2_lv/<kind>/<key>/<type>/<qos>` with `§` for the slashes of key and type; kind `MS` is a
+//! A bridge's token is `@/<zenoh id>/@ros2_lv/<kind>/<key>/<type>/<qos>` with `§` for the slashes of key and type; kind `MS` is a
 //! subscriber, `MP` a publisher.
 
 use crate::error::Error;
+use crate::ros::Ros;
 use crate::slot::lock;
 use serde::Serialize;
+use sinew_proto::rmw_zenoh;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use zenoh::Wait;
 use zenoh::pubsub::Subscriber;
 use zenoh::sample::{Sample, SampleKind};
-use zenoh::{Session, Wait};
-
-/// Every token of every bridge.
-const TOKENS: &str = "@/*/@ros2_lv/**";
 
 /// A ROS node's end of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Whether it listens, rather than speaks.
     pub is_subscriber: bool,
-    /// The topic's key.
-    pub key: String,
+    /// The topic, without its leading slash.
+    pub topic: String,
     /// The ROS type, such as `geometry_msgs/msg/Twist`.
     pub message: String,
 }
@@ -31,6 +31,13 @@ impl Endpoint {
     /// Reads a token; nothing of one that is no topic's.
     #[must_use]
     pub fn parse(token: &str) -> Option<Self> {
+        Self::of_bridge(token).or_else(|| {
+            let rmw_zenoh::Endpoint { is_subscriber, topic, message } = rmw_zenoh::Endpoint::parse(token)?;
+            Some(Self { is_subscriber, topic, message })
+        })
+    }
+
+    fn of_bridge(token: &str) -> Option<Self> {
         let (_, rest) = token.strip_prefix("@/")?.split_once("/@ros2_lv/")?;
         let mut parts = rest.split('/');
         let is_subscriber = match parts.next()? {
@@ -39,9 +46,9 @@ impl Endpoint {
             _ => return None,
         };
         let mut name = || Some(parts.next()?.replace('§', "/"));
-        let (key, message) = (name()?, name()?);
+        let (topic, message) = (name()?, name()?);
         parts.next()?;
-        Some(Self { is_subscriber, key, message })
+        Some(Self { is_subscriber, topic, message })
     }
 }
 
@@ -74,16 +81,16 @@ impl Presence {
         self.endpoints.remove(token).is_some()
     }
 
-    /// Who listens to a topic, by its key.
+    /// Who listens to a topic, without its leading slash.
     #[must_use]
-    pub fn listeners(&self, key: &str) -> Listeners {
-        self.ends(key, true)
+    pub fn listeners(&self, topic: &str) -> Listeners {
+        self.ends(topic, true)
     }
 
-    /// Who speaks on a topic, by its key.
+    /// Who speaks on a topic, without its leading slash.
     #[must_use]
-    pub fn publishers(&self, key: &str) -> Listeners {
-        self.ends(key, false)
+    pub fn publishers(&self, topic: &str) -> Listeners {
+        self.ends(topic, false)
     }
 
     /// Whether anybody says who is there.
@@ -92,8 +99,8 @@ impl Presence {
         !self.endpoints.is_empty()
     }
 
-    fn ends(&self, key: &str, is_subscriber: bool) -> Listeners {
-        let ends = self.endpoints.values().filter(|end| end.is_subscriber == is_subscriber && end.key == key);
+    fn ends(&self, topic: &str, is_subscriber: bool) -> Listeners {
+        let ends = self.endpoints.values().filter(|end| end.is_subscriber == is_subscriber && end.topic == topic);
         let messages: Vec<&String> = ends.map(|endpoint| &endpoint.message).collect();
         let each: BTreeSet<&String> = messages.iter().copied().collect();
         Listeners { count: messages.len(), messages: each.into_iter().cloned().collect() }
@@ -119,11 +126,16 @@ impl PresenceWatch {
     ///
     /// # Errors
     /// If zenoh refuses.
-    pub fn start(session: &Session) -> Result<Self, Error> {
+    pub fn start(ros: &Ros) -> Result<Self, Error> {
         let seen = Arc::new(Seen::default());
         let for_callback = Arc::clone(&seen);
+        let ours = ros.own_tokens();
         let callback = move |sample: Sample| {
             let token = sample.key_expr().as_str();
+            // A recorder of ours moves nothing. Besides, this is called while a token of ours is declared.
+            if ours.as_ref().is_some_and(|ours| token.starts_with(ours)) {
+                return;
+            }
             let mut presence = lock(&for_callback.presence);
             let is_change = match sample.kind() {
                 SampleKind::Put => presence.add(token),
@@ -131,8 +143,8 @@ impl PresenceWatch {
             };
             for_callback.changes.fetch_add(u64::from(is_change), Ordering::Release);
         };
-        let subscriber =
-            session.liveliness().declare_subscriber(TOKENS).history(true).callback(callback).wait();
+        let liveliness = ros.session().liveliness();
+        let subscriber = liveliness.declare_subscriber(ros.tokens()).history(true).callback(callback).wait();
         Ok(Self { seen, _subscriber: subscriber.map_err(Error::zenoh("asking who is there"))? })
     }
 
@@ -185,6 +197,14 @@ mod tests {
         assert_eq!(speaking, said(&["sensor_msgs/msg/JointState"], 1));
         // Somebody who speaks does not listen.
         assert_eq!(presence.listeners("hdas/feedback_torso"), said(&[], 0));
+        let of_rmw_zenoh = format!(
+            "@ros2_lv/0/c3d4/0/3/MS/%/%/mobiman/{topic}/{message}/TypeHashNotSupported/2::,1:,:,:,,",
+            topic = "%motion_target%target_speed_chassis",
+            message = "geometry_msgs::msg::dds_::TwistStamped_"
+        );
+        assert!(presence.add(&of_rmw_zenoh));
+        let both = said(&["geometry_msgs/msg/Twist", "geometry_msgs/msg/TwistStamped"], 2);
+        assert_eq!(presence.listeners("motion_target/target_speed_chassis"), both);
         assert!(presence.remove(tokens[1]) && !presence.remove(tokens[6]));
         assert_eq!(presence.listeners("motion_target/target_joint_state_torso").count, 1);
     }

@@ -2,17 +2,18 @@
 
 use crate::command::{CommandPlan, Messages};
 use crate::error::Error;
+use crate::ros::{Ros, TopicPublisher};
 use sinew_proto::Message;
 use sinew_proto::key::{ACTION_CHUNK, Key};
-use zenoh::pubsub::Publisher as ZenohPublisher;
-use zenoh::qos::{CongestionControl, Priority};
-use zenoh::{Session, Wait};
+use sinew_proto::msg::sinew_msgs::ActionChunk;
+use sinew_proto::msg::trajectory_msgs::JointTrajectory;
+use zenoh::qos::Priority;
 
 /// Publishes chunks: the `ActionChunk` first, then each group's trajectory.
 #[derive(Debug)]
 pub struct Publisher {
-    chunk: ZenohPublisher<'static>,
-    groups: Vec<ZenohPublisher<'static>>,
+    chunk: TopicPublisher,
+    groups: Vec<TopicPublisher>,
 }
 
 impl Publisher {
@@ -20,17 +21,17 @@ impl Publisher {
     ///
     /// # Errors
     /// If a name is no key, or zenoh refuses.
-    pub fn declare(session: &Session, namespace: &str, commands: &CommandPlan) -> Result<Self, Error> {
-        let group = |name| declare(session, &trajectory_key(namespace, name)?);
+    pub fn declare(ros: &Ros, namespace: &str, commands: &CommandPlan) -> Result<Self, Error> {
+        let group = |name| declare(ros, &trajectory_key(namespace, name)?, JointTrajectory::TYPE_NAME);
         Ok(Self {
-            chunk: declare(session, &Key::of_topic_in(namespace, ACTION_CHUNK)?)?,
+            chunk: declare(ros, &Key::of_topic_in(namespace, ACTION_CHUNK)?, ActionChunk::TYPE_NAME)?,
             groups: commands.group_names().map(group).collect::<Result<_, _>>()?,
         })
     }
 
-    /// The keys that are published on.
-    pub fn keys(&self) -> impl Iterator<Item = String> {
-        std::iter::once(&self.chunk).chain(&self.groups).map(|publisher| publisher.key_expr().to_string())
+    /// The topics that are published on.
+    pub fn topics(&self) -> impl Iterator<Item = String> {
+        std::iter::once(&self.chunk).chain(&self.groups).map(|publisher| publisher.topic().to_owned())
     }
 
     /// Publishes a chunk's messages.
@@ -38,9 +39,9 @@ impl Publisher {
     /// # Errors
     /// If zenoh refuses one; those before it are out.
     pub fn publish(&self, messages: &Messages) -> Result<(), Error> {
-        put(&self.chunk, messages.chunk.to_cdr())?;
+        self.chunk.put(messages.chunk.to_cdr())?;
         for group in &messages.groups {
-            put(&self.groups[group.index], group.trajectory.to_cdr())?;
+            self.groups[group.index].put(group.trajectory.to_cdr())?;
         }
         Ok(())
     }
@@ -51,16 +52,7 @@ pub(crate) fn trajectory_key(namespace: &str, group: &str) -> Result<Key, Error>
     Ok(Key::of_topic_in(namespace, Key::of_trajectory(group)?.as_str())?)
 }
 
-/// Commands go before pictures, and rather not at all than late: a receiver that hangs must not stop the policy.
-pub(crate) fn declare(session: &Session, key: &Key) -> Result<ZenohPublisher<'static>, Error> {
-    session
-        .declare_publisher(key.as_str().to_owned())
-        .priority(Priority::InteractiveHigh)
-        .congestion_control(CongestionControl::Drop)
-        .wait()
-        .map_err(Error::zenoh(format!("declaring {key}")))
-}
-
-pub(crate) fn put(publisher: &ZenohPublisher<'static>, message: Vec<u8>) -> Result<(), Error> {
-    publisher.put(message).wait().map_err(Error::zenoh(format!("publishing on {}", publisher.key_expr())))
+/// Commands go before pictures.
+pub(crate) fn declare(ros: &Ros, topic: &Key, message: &'static str) -> Result<TopicPublisher, Error> {
+    ros.publisher(topic.as_str(), message, Priority::InteractiveHigh)
 }

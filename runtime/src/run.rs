@@ -14,6 +14,7 @@ use crate::policy::Policy;
 use crate::presence::PresenceWatch;
 use crate::publish::Publisher;
 use crate::record::{self, Marker, Recorder};
+use crate::ros::Ros;
 use crate::schedule::{DropReason, Ending, Outcome};
 use crate::slot::{Latest, Slot};
 use crate::status::{StatusLink, StatusTopic};
@@ -59,21 +60,21 @@ pub fn run(
         telemetry.stream(&topic.stream()).expect_within(max_status_age_ns);
     }
     let telemetry = Arc::new(telemetry);
-    let session = net::open(&config.zenoh)?;
+    let ros = Ros::open(&config.zenoh)?;
     let limits = config.sync.limits();
     let facts = Facts::new(&plan, motion.as_ref(), config, policy.provider().name());
-    let publisher = Publisher::declare(&session, &config.zenoh.namespace, &plan.commands)?;
-    let recorder = recorder(&plan, config, &session, &telemetry)?;
-    let ingest = Ingest::start(&session, &config.zenoh, &plan, limits, &telemetry, stop)?;
+    let publisher = Publisher::declare(&ros, &config.zenoh.namespace, &plan.commands)?;
+    let recorder = recorder(&plan, config, &ros, &telemetry)?;
+    let ingest = Ingest::start(&ros, &config.zenoh, &plan, limits, &telemetry, stop)?;
     let inbox = ingest.inbox();
     let mover =
-        motion.map(|motion| Mover::new(&motion, &session, config, &inbox, &telemetry, stop)).transpose()?;
-    let mut ready = ready(&plan, &policy, &publisher, &session, instruction.clone());
-    ready.outputs.extend(mover.iter().flat_map(|mover| mover.control.publisher.keys()));
+        motion.map(|motion| Mover::new(&motion, &ros, config, &inbox, &telemetry, stop)).transpose()?;
+    let mut ready = ready(&plan, &policy, &publisher, &ros, instruction.clone());
+    ready.outputs.extend(mover.iter().flat_map(|mover| mover.control.publisher.topics()));
     ready.moves_to_start = mover.as_ref().is_some_and(|mover| mover.moves_to_start);
     let (moving, watched) = mover.map(|mover| ((mover.control, mover.link), mover.watched)).unzip();
     let sources = Sources { facts, telemetry: Arc::clone(&telemetry), motion: watched };
-    let diagnostics = Diagnostics::start(&session, &config.zenoh.namespace, &config.diagnostics, sources)?;
+    let diagnostics = Diagnostics::start(&ros, &config.zenoh.namespace, &config.diagnostics, sources)?;
     ready.prometheus = diagnostics.prometheus();
     telemetry.emit(EventKind::Ready(ready));
     recorder.iter().for_each(Recorder::begin);
@@ -117,7 +118,7 @@ pub fn run(
     let described = diagnostics.finish();
     let ingested = ingest.finish();
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
-    let closed = zenoh::Wait::wait(session.close()).map_err(Error::zenoh("closing"));
+    let closed = zenoh::Wait::wait(ros.session().close()).map_err(Error::zenoh("closing"));
     if let Some(Delivery { sequence, .. }) = exchange.and_then(|exchange| exchange.chunk.take()) {
         telemetry.ending(Ending { sequence, outcome: Outcome::Dropped { reason: DropReason::Holding } });
     }
@@ -137,7 +138,7 @@ pub fn run(
 fn recorder(
     plan: &Plan,
     config: &Config,
-    session: &zenoh::Session,
+    ros: &Ros,
     telemetry: &Arc<Telemetry>,
 ) -> Result<Option<Recorder>, Error> {
     if !config.record.is_on() {
@@ -152,7 +153,7 @@ fn recorder(
     about.files.insert(MANIFEST_FILE.to_owned(), text);
     let topics = record::of_robot(&plan.embodiment, config)?;
     let instruction = &config.policy.instruction;
-    Recorder::start(session, &config.record, topics, about, instruction, telemetry).map(Some)
+    Recorder::start(ros, &config.record, topics, about, instruction, telemetry).map(Some)
 }
 
 /// What moves the robot, before its thread starts.
@@ -167,7 +168,7 @@ struct Mover {
 impl Mover {
     fn new(
         motion: &MotionPlan,
-        session: &zenoh::Session,
+        ros: &Ros,
         config: &Config,
         inbox: &Arc<Inbox>,
         telemetry: &Arc<Telemetry>,
@@ -177,9 +178,9 @@ impl Mover {
         let brief = Latest::new(pilot.drive_mut().brief());
         let exchange = Arc::new(Exchange { chunk: Slot::default(), brief });
         let is_recording = config.record.is_on();
-        let marker = is_recording.then(|| Marker::new(session, &config.zenoh.namespace)).transpose()?;
-        let publisher = SetpointPublisher::declare(session, &config.zenoh.namespace, motion.outputs.clone())?;
-        let status = StatusLink::open(session, &config.zenoh.namespace, &motion.status, telemetry)?;
+        let marker = is_recording.then(|| Marker::new(ros, &config.zenoh.namespace)).transpose()?;
+        let publisher = SetpointPublisher::declare(ros, &config.zenoh.namespace, motion.outputs.clone())?;
+        let status = StatusLink::open(ros, &config.zenoh.namespace, &motion.status, telemetry)?;
         let (board, changes) = TickBoard::new(&motion.joints);
         let board = Arc::new(board);
         let watched =
@@ -188,11 +189,11 @@ impl Mover {
             pilot,
             status,
             board,
-            operator: OperatorLink::open(session, &config.zenoh.namespace, marker, stop)?,
+            operator: OperatorLink::open(ros, &config.zenoh.namespace, marker, stop)?,
             camera_count: motion.camera_count,
             joints: motion.joints.clone(),
             publisher,
-            presence: PresenceWatch::start(session)?,
+            presence: PresenceWatch::start(ros)?,
             exchange: Arc::clone(&exchange),
             inbox: Arc::clone(inbox),
             period_ns: config.setpoints.period_ns(),
@@ -208,7 +209,7 @@ fn ready(
     plan: &Plan,
     policy: &Policy,
     publisher: &Publisher,
-    session: &zenoh::Session,
+    ros: &Ros,
     instruction: Option<String>,
 ) -> Ready {
     let keys = |camera: &CameraInput| camera.keys.iter().map(ToString::to_string).collect();
@@ -217,10 +218,10 @@ fn ready(
         bundle_id: plan.bundle.manifest.bundle_id.clone(),
         embodiment: plan.embodiment.name.clone(),
         execution_provider: policy.provider().name(),
-        locators: net::locators(session),
+        locators: net::locators(ros.session()),
         cameras: cameras.collect(),
         feedback: plan.feedback.iter().map(|input| (input.name.clone(), input.key.to_string())).collect(),
-        outputs: publisher.keys().collect(),
+        outputs: publisher.topics().collect(),
         moves_to_start: false,
         instruction,
         prometheus: None,

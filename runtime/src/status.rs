@@ -2,6 +2,7 @@
 
 use crate::clock::{self, Moment};
 use crate::error::Error;
+use crate::ros::{Ros, Subscription};
 use crate::safety::{InputKind, OtherInput, RobotStatus};
 use crate::telemetry::{StreamCounters, Telemetry};
 use sinew_models::embodiment::{Embodiment, Remote, Status, Topic};
@@ -10,8 +11,6 @@ use sinew_proto::key::Key;
 use sinew_proto::msg::hdas_msg::{Bms, ControllerSignalStamped, FeedbackStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-use zenoh::pubsub::Subscriber;
-use zenoh::{Session, Wait};
 
 /// What a status message is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +20,17 @@ enum Subject {
     Battery,
     /// Codes that say that nothing is wrong.
     Faults(Vec<u32>),
+}
+
+impl Subject {
+    /// The ROS type of its messages.
+    fn message(&self) -> &'static str {
+        match self {
+            Self::Remote(_) => ControllerSignalStamped::TYPE_NAME,
+            Self::Battery => Bms::TYPE_NAME,
+            Self::Faults(_) => FeedbackStatus::TYPE_NAME,
+        }
+    }
 }
 
 /// A status topic.
@@ -216,7 +226,7 @@ impl StatusBoard {
 #[derive(Debug)]
 pub struct StatusLink {
     board: Arc<StatusBoard>,
-    subscribers: Vec<Subscriber<()>>,
+    subscriptions: Vec<Subscription>,
 }
 
 impl StatusLink {
@@ -225,23 +235,22 @@ impl StatusLink {
     /// # Errors
     /// If one is no key, or zenoh refuses.
     pub fn open(
-        session: &Session,
+        ros: &Ros,
         namespace: &str,
         topics: &[StatusTopic],
         telemetry: &Telemetry,
     ) -> Result<Self, Error> {
         let board = Arc::new(StatusBoard::new(topics));
-        let mut subscribers = Vec::with_capacity(topics.len());
+        let mut subscriptions = Vec::with_capacity(topics.len());
         for (index, topic) in topics.iter().enumerate() {
             let key = Key::of_topic_in(namespace, &topic.topic)?;
             let (board, counters) = (Arc::clone(&board), telemetry.stream(&topic.stream()));
             let callback = move |sample: zenoh::sample::Sample| {
                 hear(&board, index, &sample.payload().to_bytes(), &counters);
             };
-            let subscriber = session.declare_subscriber(key.as_str().to_owned()).callback(callback).wait();
-            subscribers.push(subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))?);
+            subscriptions.push(ros.subscribe(key.as_str(), Some(topic.subject.message()), callback)?);
         }
-        Ok(Self { board, subscribers })
+        Ok(Self { board, subscriptions })
     }
 
     /// What the robot last said.
@@ -253,7 +262,7 @@ impl StatusLink {
     /// How many topics are listened to.
     #[must_use]
     pub fn topic_count(&self) -> usize {
-        self.subscribers.len()
+        self.subscriptions.len()
     }
 }
 

@@ -69,6 +69,7 @@ fn definitions_stand_alone_and_have_the_type_hash_ros_2_knows() {
     for (schema, answer) in schema::ALL.iter().zip(answers) {
         let name = schema.type_name;
         assert_eq!(schema::definition(name), Some(schema.definition));
+        assert_eq!(answer["hash"].as_str(), sinew_proto::type_hash(name), "{name}");
         let contained = schema.definition.matches("MSG: ").count();
         assert_eq!(
             answer["contains"].as_array().unwrap().len(),

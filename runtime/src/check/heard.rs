@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::ingest::{Inbox, Ingest};
 use crate::plan::Plan;
 use crate::presence::{Presence, PresenceWatch};
+use crate::ros::{Ros, Subscription};
 use crate::safety::{Operator, Reason, State};
 use crate::schedule::RampRefusal;
 use crate::slot::lock;
@@ -22,8 +23,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use zenoh::pubsub::Subscriber;
-use zenoh::{Session, Wait};
+use zenoh::Wait;
 
 /// Time between two looks, as between two control ticks.
 const LOOK: Duration = Duration::from_millis(10);
@@ -84,7 +84,7 @@ pub struct Heard {
 /// # Errors
 /// If the network refuses.
 pub(super) fn listen(
-    session: &Session,
+    ros: &Ros,
     plan: &Plan,
     motion: Option<&MotionPlan>,
     config: &Config,
@@ -95,13 +95,13 @@ pub(super) fn listen(
     let (telemetry, events) = Telemetry::new(Ingest::stream_names(plan).chain(topics));
     let telemetry = Arc::new(telemetry);
     let ends = Stop::default();
-    let presence = PresenceWatch::start(session)?;
-    let clocks = Clocks::start(session, plan)?;
-    let ingest = Ingest::start(session, &config.zenoh, plan, config.sync.limits(), &telemetry, &ends)?;
+    let presence = PresenceWatch::start(ros)?;
+    let clocks = Clocks::start(ros, plan)?;
+    let ingest = Ingest::start(ros, &config.zenoh, plan, config.sync.limits(), &telemetry, &ends)?;
     let inbox = ingest.inbox();
     let namespace = &config.zenoh.namespace;
     let mut pretending =
-        motion.map(|motion| Pretending::new(session, namespace, motion, &telemetry)).transpose()?;
+        motion.map(|motion| Pretending::new(ros, namespace, motion, &telemetry)).transpose()?;
     let mut observing = Observing::default();
     let start = Instant::now();
     while start.elapsed() < duration && !stop.is_requested() {
@@ -114,7 +114,7 @@ pub(super) fn listen(
     let seconds = start.elapsed().as_secs_f64();
     let reports = telemetry.streams();
     let dry_run = pretending.map(Pretending::outcome);
-    let info = session.info();
+    let info = ros.session().info();
     let neighbour_count = info.peers_zid().wait().count() + info.routers_zid().wait().count();
     ends.request();
     ingest.finish()?;
@@ -147,11 +147,11 @@ type Ages = Arc<Mutex<Option<RangeInclusive<i64>>>>;
 /// Reads nothing but the stamps of messages, those too that a run would not take.
 struct Clocks {
     streams: Vec<(HeardStream, Ages)>,
-    _subscribers: Vec<Subscriber<()>>,
+    _subscriptions: Vec<Subscription>,
 }
 
 impl Clocks {
-    fn start(session: &Session, plan: &Plan) -> Result<Self, Error> {
+    fn start(ros: &Ros, plan: &Plan) -> Result<Self, Error> {
         let cameras = plan.cameras.iter().map(|camera| {
             let name = format!("camera.{}", camera.spec.name);
             (name, &camera.keys[..], camera.message.type_name())
@@ -161,11 +161,11 @@ impl Clocks {
             let message = described.map_or("", |topic| topic.message.as_str());
             (format!("feedback.{}", input.name), std::slice::from_ref(&input.key), message)
         });
-        let (mut streams, mut subscribers) = (Vec::new(), Vec::new());
+        let (mut streams, mut subscriptions) = (Vec::new(), Vec::new());
         for (name, keys, message) in cameras.chain(feedback) {
             let ages = Ages::default();
             for key in keys {
-                subscribers.push(subscribe(session, key, Arc::clone(&ages))?);
+                subscriptions.push(subscribe(ros, key, message, Arc::clone(&ages))?);
             }
             let keys = keys.iter().map(ToString::to_string).collect();
             streams.push((
@@ -173,7 +173,7 @@ impl Clocks {
                 ages,
             ));
         }
-        Ok(Self { streams, _subscribers: subscribers })
+        Ok(Self { streams, _subscriptions: subscriptions })
     }
 
     /// Every stream, without its counts.
@@ -184,7 +184,7 @@ impl Clocks {
     }
 }
 
-fn subscribe(session: &Session, key: &Key, ages: Ages) -> Result<Subscriber<()>, Error> {
+fn subscribe(ros: &Ros, key: &Key, message: &str, ages: Ages) -> Result<Subscription, Error> {
     let callback = move |sample: zenoh::sample::Sample| {
         let now = clock::now();
         let Some(stamp) = stamp_of(&sample.payload().to_bytes()) else { return };
@@ -193,8 +193,7 @@ fn subscribe(session: &Session, key: &Key, ages: Ages) -> Result<Subscriber<()>,
         let (least, most) = ages.clone().unwrap_or(age_ns..=age_ns).into_inner();
         *ages = Some(least.min(age_ns)..=most.max(age_ns));
     };
-    let subscriber = session.declare_subscriber(key.as_str().to_owned()).callback(callback).wait();
-    subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))
+    ros.subscribe(key.as_str(), Some(message), callback)
 }
 
 /// Every message that cameras and joints send begins with its stamp. None of one without a time.
@@ -239,12 +238,12 @@ struct Pretending<'a> {
 
 impl<'a> Pretending<'a> {
     fn new(
-        session: &Session,
+        ros: &Ros,
         namespace: &str,
         motion: &'a MotionPlan,
         telemetry: &Telemetry,
     ) -> Result<Self, Error> {
-        let status = StatusLink::open(session, namespace, &motion.status, telemetry)?;
+        let status = StatusLink::open(ros, namespace, &motion.status, telemetry)?;
         Ok(Self {
             pilot: Pilot::new(motion.drive(), motion.safety.clone(), &motion.joints),
             hearing: Hearing::new(&motion.joints, motion.camera_count, status.topic_count()),

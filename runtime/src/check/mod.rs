@@ -13,9 +13,9 @@ pub use judge::{Base, Expected, judge};
 use crate::config::Config;
 use crate::control::MotionPlan;
 use crate::error::Error;
-use crate::net;
 use crate::plan::Plan;
 use crate::policy::Policy;
+use crate::ros::Ros;
 use crate::stop::Stop;
 use sinew_models::contract::Bundle;
 use sinew_models::embodiment::GroupKind;
@@ -132,15 +132,15 @@ fn network(
     duration: Duration,
     stop: &Stop,
 ) -> Result<Vec<Finding>, Error> {
-    let session = match net::open(&config.zenoh) {
-        Ok(session) => session,
+    let ros = match Ros::open(&config.zenoh) {
+        Ok(ros) => ros,
         Err(error) => {
             let advice = "start zenoh-bridge-ros2dds on the robot, and give its address under [zenoh]";
             return Ok(vec![Finding::refused("network", error, advice)]);
         }
     };
-    let heard = heard::listen(&session, plan, motion, config, duration, stop)?;
-    session.close().wait().map_err(Error::zenoh("closing"))?;
+    let heard = heard::listen(&ros, plan, motion, config, duration, stop)?;
+    ros.session().close().wait().map_err(Error::zenoh("closing"))?;
     let outputs = motion.iter().flat_map(|motion| &motion.outputs).map(|output| {
         Ok((output.clone(), Key::of_topic_in(&config.zenoh.namespace, &output.topic)?.to_string()))
     });

@@ -18,6 +18,7 @@ use crate::motion::Joints;
 use crate::operator::OperatorLink;
 use crate::presence::{Listeners, Presence, PresenceWatch};
 use crate::publish;
+use crate::ros::{Ros, TopicPublisher};
 use crate::safety::{Reason, State};
 use crate::schedule::{Brief, RampRefusal, RobotChunk};
 use crate::setpoint::{SetpointOutput, stamp};
@@ -30,8 +31,6 @@ use sinew_proto::key::Key;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use zenoh::Session;
-use zenoh::pubsub::Publisher;
 
 /// A chunk on its way from inference to the control tick.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +55,8 @@ pub struct Exchange {
 /// The set-points' publications.
 #[derive(Debug)]
 pub struct SetpointPublisher {
-    outputs: Vec<(SetpointOutput, Publisher<'static>)>,
+    ros: Ros,
+    outputs: Vec<(SetpointOutput, TopicPublisher)>,
 }
 
 impl SetpointPublisher {
@@ -64,30 +64,34 @@ impl SetpointPublisher {
     ///
     /// # Errors
     /// If a topic is no key, or zenoh refuses.
-    pub fn declare(session: &Session, namespace: &str, outputs: Vec<SetpointOutput>) -> Result<Self, Error> {
+    pub fn declare(ros: &Ros, namespace: &str, outputs: Vec<SetpointOutput>) -> Result<Self, Error> {
         let declared = outputs.into_iter().map(|output| {
-            let publisher = publish::declare(session, &Key::of_topic_in(namespace, &output.topic)?)?;
+            let topic = Key::of_topic_in(namespace, &output.topic)?;
+            let publisher = publish::declare(ros, &topic, output.message())?;
             Ok((output, publisher))
         });
-        Ok(Self { outputs: declared.collect::<Result<_, Error>>()? })
+        Ok(Self { ros: ros.clone(), outputs: declared.collect::<Result<_, Error>>()? })
     }
 
-    /// The keys that are published on.
-    pub fn keys(&self) -> impl Iterator<Item = String> {
-        self.outputs.iter().map(|(_, publisher)| publisher.key_expr().to_string())
+    /// The topics that are published on.
+    pub fn topics(&self) -> impl Iterator<Item = String> {
+        self.outputs.iter().map(|(_, publisher)| publisher.topic().to_owned())
     }
 
-    /// Takes the forms that who listens takes. Returns who that is, by key.
+    /// Takes the forms that who listens takes. Returns who that is, by topic.
     ///
     /// # Errors
     /// If somebody listens for something else altogether, or not all for the same.
     pub fn adapt(&mut self, presence: &Presence) -> Result<BTreeMap<String, Listeners>, Error> {
         let mut listening = BTreeMap::new();
         for (output, publisher) in &mut self.outputs {
-            let key = publisher.key_expr().to_string();
-            let listeners = presence.listeners(&key);
+            let topic = Key::of_topic(publisher.topic())?;
+            let listeners = presence.listeners(topic.as_str());
             output.adapt(&listeners.messages)?;
-            listening.insert(key, listeners);
+            if output.message() != publisher.message() {
+                *publisher = publish::declare(&self.ros, &topic, output.message())?;
+            }
+            listening.insert(topic.to_string(), listeners);
         }
         Ok(listening)
     }
@@ -98,8 +102,8 @@ impl SetpointPublisher {
     /// If zenoh refuses a message.
     pub fn publish(&self, setpoint: &[f64], now: Stamp) -> Result<(), Error> {
         let stamp = stamp(now)?;
-        let put = |(output, publisher): &(SetpointOutput, Publisher<'static>)| {
-            publish::put(publisher, output.encode(setpoint, stamp))
+        let put = |(output, publisher): &(SetpointOutput, TopicPublisher)| {
+            publisher.put(output.encode(setpoint, stamp))
         };
         self.outputs.iter().map(put).fold(Ok(()), Result::and)
     }

@@ -25,6 +25,7 @@ use crate::config::DiagnosticsConfig;
 use crate::control::{Allowed, TickBoard};
 use crate::error::Error;
 use crate::net;
+use crate::ros::{Ros, TopicPublisher};
 use crate::slot::lock;
 use crate::status::StatusBoard;
 use crate::stop::Stop;
@@ -39,8 +40,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use zenoh::pubsub::Publisher;
-use zenoh::qos::{CongestionControl, Priority};
+use zenoh::qos::Priority;
 use zenoh::{Session, Wait};
 
 /// How often it looks whether something has changed.
@@ -85,7 +85,7 @@ impl Diagnostics {
     /// # Errors
     /// If zenoh refuses the publication, the address cannot be listened on, or the system refuses a thread.
     pub fn start(
-        session: &Session,
+        ros: &Ros,
         namespace: &str,
         config: &DiagnosticsConfig,
         sources: Sources,
@@ -96,9 +96,9 @@ impl Diagnostics {
         let mut diagnostics =
             Self { threads: Vec::new(), prometheus: endpoint.as_ref().map(Endpoint::address), stop };
         let reporter = Reporter {
-            publisher: config.publish.then(|| declare(session, namespace)).transpose()?,
+            publisher: config.publish.then(|| declare(ros, namespace)).transpose()?,
             page: endpoint.is_some().then(|| Arc::clone(&page)),
-            session: session.clone(),
+            session: ros.session().clone(),
             sources,
             window: Window::default(),
             said: Vec::new(),
@@ -143,21 +143,16 @@ impl Drop for Diagnostics {
 }
 
 /// Below everything else that is sent: whoever looks can wait, the robot cannot.
-fn declare(session: &Session, namespace: &str) -> Result<Publisher<'static>, Error> {
-    let key = Key::of_topic_in(namespace, DIAGNOSTICS)?;
-    session
-        .declare_publisher(key.as_str().to_owned())
-        .priority(Priority::DataLow)
-        .congestion_control(CongestionControl::Drop)
-        .wait()
-        .map_err(Error::zenoh(format!("declaring {key}")))
+fn declare(ros: &Ros, namespace: &str) -> Result<TopicPublisher, Error> {
+    let topic = Key::of_topic_in(namespace, DIAGNOSTICS)?;
+    ros.publisher(topic.as_str(), DiagnosticArray::TYPE_NAME, Priority::DataLow)
 }
 
 /// What is worth saying at once when it changes.
 type Gist = Vec<(String, Level, Option<String>, Option<String>)>;
 
 struct Reporter {
-    publisher: Option<Publisher<'static>>,
+    publisher: Option<TopicPublisher>,
     page: Option<Arc<Mutex<String>>>,
     session: Session,
     sources: Sources,
@@ -216,7 +211,7 @@ impl Reporter {
         }
         let Some(publisher) = &self.publisher else { return };
         let sent = array(&self.sources.facts.robot, &parts, clock::now())
-            .and_then(|array| crate::publish::put(publisher, array.to_cdr()));
+            .and_then(|array| publisher.put(array.to_cdr()));
         if let Err(error) = sent {
             self.sources.telemetry.emit(EventKind::Error { message: error.to_string() });
         }

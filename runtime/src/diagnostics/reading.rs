@@ -3,7 +3,7 @@
 use super::part::{Level, Part};
 use crate::config::ZenohConfig;
 use crate::error::Error;
-use crate::net;
+use crate::ros::Ros;
 use crate::stop::Stop;
 use serde::Serialize;
 use sinew_proto::key::{DIAGNOSTICS, Key};
@@ -86,14 +86,11 @@ pub fn status(
     stop: &Stop,
     mut report: impl FnMut(&Reading) -> io::Result<()>,
 ) -> Result<Option<Level>, Error> {
-    let session = net::open(network)?;
+    let ros = Ros::open(network)?;
     let (sender, messages) = sync_channel::<ZBytes>(CAPACITY);
     let key = Key::of_topic_in(&network.namespace, DIAGNOSTICS)?;
-    let subscriber = session
-        .declare_subscriber(key.as_str().to_owned())
-        .callback(move |sample| drop(sender.try_send(sample.payload().clone())))
-        .wait()
-        .map_err(Error::zenoh(format!("subscribing to {key}")))?;
+    let take = move |sample: zenoh::sample::Sample| drop(sender.try_send(sample.payload().clone()));
+    let subscription = ros.subscribe(key.as_str(), Some(DiagnosticArray::TYPE_NAME), take)?;
     let mut newest: Option<(Instant, Level)> = None;
     let start = Instant::now();
     let heard_at = |newest: &Option<(Instant, Level)>| newest.map_or(start, |(at, _)| at);
@@ -110,7 +107,7 @@ pub fn status(
             break;
         }
     }
-    drop(subscriber);
-    session.close().wait().map_err(Error::zenoh("closing"))?;
+    drop(subscription);
+    ros.session().close().wait().map_err(Error::zenoh("closing"))?;
     Ok(newest.filter(|(at, _)| at.elapsed() < options.timeout).map(|(_, level)| level))
 }

@@ -46,6 +46,12 @@ impl FeedbackReader {
         })
     }
 
+    /// The ROS type of the messages.
+    #[must_use]
+    pub fn message(&self) -> &'static str {
+        if self.is_twist { TWIST_STAMPED } else { JOINT_STATE }
+    }
+
     /// Decodes a message.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ use crate::config::ZenohConfig;
 use crate::error::Error;
 use crate::history::Sample;
 use crate::plan::{CameraInput, FeedbackInput, Plan};
+use crate::ros::{Ros, Subscription};
 use crate::slot::{Slot, lock};
 use crate::state::Feedback;
 use crate::stop::Stop;
@@ -33,9 +34,7 @@ use sinew_proto::msg::std_msgs;
 use sinew_proto::{Message, Stamp};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use zenoh::pubsub::Subscriber;
 use zenoh::sample::Sample as ZenohSample;
-use zenoh::{Session, Wait};
 
 /// What the callbacks and capture threads fill and the inference thread reads.
 #[derive(Debug)]
@@ -96,7 +95,7 @@ fn refuse<T>(stream: &mut Stream<T>, counters: &StreamCounters, received_at: Sta
 
 /// What every input is taken in with.
 struct Site<'a> {
-    session: &'a Session,
+    ros: &'a Ros,
     limits: Limits,
     telemetry: &'a Arc<Telemetry>,
     stop: &'a Stop,
@@ -115,7 +114,7 @@ impl Site<'_> {
 #[derive(Debug)]
 pub struct Ingest {
     inbox: Arc<Inbox>,
-    subscribers: Vec<Subscriber<()>>,
+    subscriptions: Vec<Subscription>,
     capture_threads: Vec<Thread<()>>,
 }
 
@@ -132,7 +131,7 @@ impl Ingest {
     /// # Errors
     /// If a subscription or a thread is refused.
     pub fn start(
-        session: &Session,
+        ros: &Ros,
         config: &ZenohConfig,
         plan: &Plan,
         limits: Limits,
@@ -140,8 +139,8 @@ impl Ingest {
         stop: &Stop,
     ) -> Result<Self, Error> {
         let inbox = Arc::new(Inbox::new(plan, limits));
-        let mut ingest = Self { inbox, subscribers: Vec::new(), capture_threads: Vec::new() };
-        let site = Site { session, limits, telemetry, stop };
+        let mut ingest = Self { inbox, subscriptions: Vec::new(), capture_threads: Vec::new() };
+        let site = Site { ros, limits, telemetry, stop };
         let size = plan.bundle.manifest.model.vision.image_size;
         for (slot, camera) in plan.cameras.iter().enumerate() {
             ingest.add_camera(&site, slot, camera, size)?;
@@ -164,7 +163,7 @@ impl Ingest {
     /// # Errors
     /// If a capture thread died of a bug.
     pub fn finish(self) -> Result<(), Error> {
-        drop(self.subscribers);
+        drop(self.subscriptions);
         self.capture_threads.into_iter().try_for_each(Thread::join)
     }
 
@@ -200,7 +199,7 @@ impl Ingest {
             let (choice, newest, counters) =
                 (Arc::clone(&choice), Arc::clone(&newest), Arc::clone(&counters));
             let (camera, telemetry) = (camera.clone(), Arc::clone(site.telemetry));
-            self.subscribe(site, key, move |sample| {
+            self.subscribe(site, key, camera.message.type_name(), move |sample| {
                 let (is_used, contest) = choice.hear(topic);
                 if let Some(contest) = contest {
                     let [used, ignored] =
@@ -229,7 +228,7 @@ impl Ingest {
     fn add_feedback(&mut self, site: &Site<'_>, input: &FeedbackInput) -> Result<(), Error> {
         let counters = site.counters(&feedback_stream(&input.name));
         let (inbox, reader, group) = (self.inbox(), input.reader.clone(), input.group);
-        self.subscribe(site, &input.key, move |sample| {
+        self.subscribe(site, &input.key, input.reader.message(), move |sample| {
             counters.received(clock::moment());
             let received_at = clock::now();
             match reader.read(&sample.payload().to_bytes()) {
@@ -250,7 +249,7 @@ impl Ingest {
     fn add_instruction(&mut self, site: &Site<'_>, key: &Key) -> Result<(), Error> {
         let counters = site.telemetry.stream(INSTRUCTION_STREAM);
         let inbox = self.inbox();
-        self.subscribe(site, key, move |sample| {
+        self.subscribe(site, key, std_msgs::String::TYPE_NAME, move |sample| {
             counters.received(clock::moment());
             match std_msgs::String::from_cdr(&sample.payload().to_bytes()) {
                 Ok(message) => drop(inbox.instruction.put(message.data)),
@@ -263,10 +262,10 @@ impl Ingest {
         &mut self,
         site: &Site<'_>,
         key: &Key,
+        message: &str,
         callback: impl Fn(ZenohSample) + Send + Sync + 'static,
     ) -> Result<(), Error> {
-        let subscriber = site.session.declare_subscriber(key.as_str().to_owned()).callback(callback).wait();
-        self.subscribers.push(subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))?);
+        self.subscriptions.push(site.ros.subscribe(key.as_str(), Some(message), callback)?);
         Ok(())
     }
 }

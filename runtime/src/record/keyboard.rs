@@ -3,10 +3,14 @@
 use super::mark::of_line;
 use super::writer::text_message;
 use crate::error::Error;
+use crate::ros::{Ros, TopicPublisher};
 use crate::stop::Stop;
+use sinew_proto::Message;
 use sinew_proto::key::{EPISODE, Key};
+use sinew_proto::msg::std_msgs;
 use std::io::{BufRead, IsTerminal};
-use zenoh::{Session, Wait};
+use std::sync::Arc;
+use zenoh::qos::Priority;
 
 /// What the keys mean, for people.
 pub(super) const KEYS: &str =
@@ -15,21 +19,22 @@ pub(super) const KEYS: &str =
 /// Sends marks by a session, as any other operator does.
 #[derive(Clone, Debug)]
 pub(crate) struct Marker {
-    session: Session,
-    key: Key,
+    publisher: Arc<TopicPublisher>,
 }
 
 impl Marker {
     /// # Errors
     /// If the namespace is no key.
-    pub(crate) fn new(session: &Session, namespace: &str) -> Result<Self, Error> {
-        Ok(Self { session: session.clone(), key: Key::of_topic_in(namespace, EPISODE)? })
+    pub(crate) fn new(ros: &Ros, namespace: &str) -> Result<Self, Error> {
+        let topic = Key::of_topic_in(namespace, EPISODE)?;
+        let publisher = ros.publisher(topic.as_str(), std_msgs::String::TYPE_NAME, Priority::Data)?;
+        Ok(Self { publisher: Arc::new(publisher) })
     }
 
     /// Sends the mark that a line stands for. Returns whether it stands for one.
     pub(crate) fn take(&self, line: &str) -> bool {
         let Some(mark) = of_line(line) else { return false };
-        if let Err(error) = self.session.put(self.key.as_str().to_owned(), text_message(&mark)).wait() {
+        if let Err(error) = self.publisher.put(text_message(&mark)) {
             tracing::warn!("mark `{mark}` was not sent: {error}");
         }
         true

@@ -23,6 +23,7 @@ pub use topics::{RecordedTopic, Role, message_of, of_robot};
 
 use crate::clock;
 use crate::error::Error;
+use crate::ros::{Ros, Subscription};
 use crate::telemetry::{Event, Telemetry};
 use crate::thread::Thread;
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use writer::{EpisodeWriter, text_message};
 use zenoh::bytes::ZBytes;
-use zenoh::pubsub::Subscriber;
-use zenoh::{Session, Wait};
 
 /// Entries that may wait: a second of everything an R1 Pro says at its fastest, several times over.
 const QUEUED_ENTRIES: usize = 16_384;
@@ -121,7 +120,7 @@ pub struct Recorder {
     /// Where marks go.
     mark_topic: Option<usize>,
     starts_at_once: bool,
-    subscribers: Vec<Subscriber<()>>,
+    subscriptions: Vec<Subscription>,
     writer: Thread<()>,
 }
 
@@ -131,7 +130,7 @@ impl Recorder {
     /// # Errors
     /// If a subscription or the thread is refused.
     pub fn start(
-        session: &Session,
+        ros: &Ros,
         config: &RecordConfig,
         topics: Vec<RecordedTopic>,
         about: About,
@@ -148,15 +147,14 @@ impl Recorder {
         };
         let place = |role| topics.iter().position(|topic| topic.role == role);
         let (event_topic, mark_topic) = (place(Role::Event), place(Role::Mark));
-        let mut subscribers = Vec::new();
+        let mut subscriptions = Vec::new();
         for (index, topic) in topics.iter().enumerate().filter(|(_, topic)| topic.role != Role::Event) {
             let queue = queue.clone();
             let listen = move |sample: zenoh::sample::Sample| {
                 queue.offer(index, clock::now(), sample.payload().clone());
             };
-            let subscriber =
-                session.declare_subscriber(topic.key.as_str().to_owned()).callback(listen).wait();
-            subscribers.push(subscriber.map_err(Error::zenoh(format!("subscribing to {}", topic.key)))?);
+            // Of any type: robots of one make differ in how a base is told its velocity.
+            subscriptions.push(ros.subscribe(topic.key.as_str(), None, listen)?);
         }
         let ends = (entries, waiting_bytes, lost);
         let writer = EpisodeWriter::new(ends, topics, about, config, instruction, telemetry);
@@ -164,7 +162,14 @@ impl Recorder {
             writer.run();
             Ok(())
         })?;
-        Ok(Self { queue, event_topic, mark_topic, starts_at_once: config.start_at_once, subscribers, writer })
+        Ok(Self {
+            queue,
+            event_topic,
+            mark_topic,
+            starts_at_once: config.start_at_once,
+            subscriptions,
+            writer,
+        })
     }
 
     /// Begins an episode, if that is not left to the operator.
@@ -186,7 +191,7 @@ impl Recorder {
     /// # Errors
     /// If the thread died of a bug.
     pub fn finish(self) -> Result<(), Error> {
-        drop(self.subscribers);
+        drop(self.subscriptions);
         drop(self.queue);
         self.writer.join()
     }

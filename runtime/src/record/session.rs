@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::net;
 use crate::robot;
+use crate::ros::Ros;
 use crate::stop::Stop;
 use crate::telemetry::{Event, EventKind, RecordingTotals, Telemetry};
 use serde::Serialize;
@@ -58,11 +59,12 @@ pub fn record(
     let about = about(name, &embodiment, config)?;
     let (telemetry, events) = Telemetry::new(std::iter::empty());
     let telemetry = Arc::new(telemetry);
-    let session = net::open(&config.zenoh)?;
+    let ros = Ros::open(&config.zenoh)?;
     let instruction = &config.policy.instruction;
-    let recorder = Recorder::start(&session, &config.record, topics, about, instruction, &telemetry)?;
-    keyboard::listen(Marker::new(&session, &config.zenoh.namespace)?, stop.clone())?;
-    telemetry.emit(EventKind::RecorderReady { robot: embodiment.name, locators: net::locators(&session) });
+    let recorder = Recorder::start(&ros, &config.record, topics, about, instruction, &telemetry)?;
+    keyboard::listen(Marker::new(&ros, &config.zenoh.namespace)?, stop.clone())?;
+    telemetry
+        .emit(EventKind::RecorderReady { robot: embodiment.name, locators: net::locators(ros.session()) });
     recorder.begin();
     let mut outcome = Ok(());
     while outcome.is_ok() && !stop.is_requested() {
@@ -79,7 +81,7 @@ pub fn record(
     while let Ok(event) = events.try_recv() {
         report(&event).map_err(Error::Report)?;
     }
-    zenoh::Wait::wait(session.close()).map_err(Error::zenoh("closing"))?;
+    zenoh::Wait::wait(ros.session().close()).map_err(Error::zenoh("closing"))?;
     let summary = telemetry.summary();
     let last = Event::new(clock::now(), EventKind::Summary(Box::new(summary.clone())));
     report(&last).map_err(Error::Report)?;

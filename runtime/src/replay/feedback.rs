@@ -77,6 +77,12 @@ fn si_signal(embodiment: &Embodiment, name: &str) -> Option<Source> {
 }
 
 impl GroupFeedback {
+    /// The ROS type of its messages.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        if self.is_twist { TwistStamped::TYPE_NAME } else { JointState::TYPE_NAME }
+    }
+
     /// A group's messages, if the vector holds all of what it moves by.
     fn new(embodiment: &Embodiment, index: usize, sources: &[(usize, Source)]) -> Option<Self> {
         let group = &embodiment.groups[index];

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::config::ZenohConfig;
 use crate::error::Error;
 use crate::net;
+use crate::ros::{Ros, TopicPublisher};
 use crate::stop::Stop;
 use crate::thread::Thread;
 use recording::{Recording, Row, RowEncoder};
@@ -23,8 +24,8 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
-use zenoh::pubsub::Publisher;
-use zenoh::{Session, Wait};
+use zenoh::Wait;
+use zenoh::qos::Priority;
 
 /// Rows that are decoded ahead.
 const ROWS_AHEAD: usize = 8;
@@ -96,8 +97,8 @@ pub fn replay(
 ) -> Result<ReplaySummary, Error> {
     check(options)?;
     let recording = Recording::open(options)?;
-    let session = net::open(network)?;
-    let outputs = Outputs::declare(&session, &network.namespace, &recording)?;
+    let ros = Ros::open(network)?;
+    let outputs = Outputs::declare(&ros, &network.namespace, &recording)?;
     let rate_hz = recording.rate_hz * options.speed;
     report(&ReplayEvent::Ready {
         episode_index: recording.episode.episode_index(),
@@ -105,7 +106,7 @@ pub fn replay(
         rate_hz,
         task: recording.episode.task(0).map(str::to_owned),
         outputs: outputs.keys(),
-        locators: net::locators(&session),
+        locators: net::locators(ros.session()),
     })
     .map_err(Error::Report)?;
     if options.waits_for_subscriber {
@@ -118,7 +119,7 @@ pub fn replay(
     let played = outputs.play(rows, &recording.groups, Duration::from_secs_f64(1.0 / rate_hz), stop);
     thread.join()?;
     let summary = played?;
-    session.close().wait().map_err(Error::zenoh("closing"))?;
+    ros.session().close().wait().map_err(Error::zenoh("closing"))?;
     report(&ReplayEvent::Summary(summary)).map_err(Error::Report)?;
     Ok(summary)
 }
@@ -138,19 +139,18 @@ fn check(options: &ReplayOptions) -> Result<(), Error> {
 
 /// Publishers, in the recording's order.
 struct Outputs {
-    cameras: Vec<Publisher<'static>>,
-    groups: Vec<Publisher<'static>>,
+    cameras: Vec<TopicPublisher>,
+    groups: Vec<TopicPublisher>,
 }
 
 impl Outputs {
-    fn declare(session: &Session, namespace: &str, recording: &Recording) -> Result<Self, Error> {
-        let declare = |topic: &str| {
-            let key = Key::of_topic_in(namespace, topic)?;
-            let publisher = session.declare_publisher(key.as_str().to_owned()).wait();
-            publisher.map_err(Error::zenoh(format!("declaring {key}")))
+    fn declare(ros: &Ros, namespace: &str, recording: &Recording) -> Result<Self, Error> {
+        let declare = |topic: &str, message| {
+            ros.publisher(Key::of_topic_in(namespace, topic)?.as_str(), message, Priority::Data)
         };
-        let cameras = recording.cameras.iter().map(|camera| declare(&camera.topic));
-        let groups = recording.groups.iter().map(|group| declare(&group.topic));
+        let cameras = recording.cameras.iter();
+        let cameras = cameras.map(|camera| declare(&camera.topic, CompressedImage::TYPE_NAME));
+        let groups = recording.groups.iter().map(|group| declare(&group.topic, group.type_name()));
         Ok(Self {
             cameras: cameras.collect::<Result<_, Error>>()?,
             groups: groups.collect::<Result<_, Error>>()?,
@@ -158,13 +158,12 @@ impl Outputs {
     }
 
     fn keys(&self) -> Vec<String> {
-        self.cameras.iter().chain(&self.groups).map(|publisher| publisher.key_expr().to_string()).collect()
+        self.cameras.iter().chain(&self.groups).map(|publisher| publisher.topic().to_owned()).collect()
     }
 
     fn wait_for_subscribers(&self, stop: &Stop) -> Result<(), Error> {
         for camera in &self.cameras {
-            let is_heard = || camera.matching_status().wait().map(|status| status.matching());
-            while !is_heard().map_err(Error::zenoh("looking for subscribers"))? {
+            while !camera.is_heard()? {
                 if !stop.sleep_until(Instant::now() + POLL) {
                     return Ok(());
                 }
@@ -201,17 +200,13 @@ impl Outputs {
     fn publish(&self, row: &Row, groups: &[GroupFeedback], stamp: Stamp) -> Result<(), Error> {
         // Joints first: an observation is made when a frame arrives, and wants feedback from its time.
         for (publisher, group) in self.groups.iter().zip(groups) {
-            put(publisher, group.message(&row.state, stamp)?)?;
+            publisher.put(group.message(&row.state, stamp)?)?;
         }
         for (publisher, jpeg) in self.cameras.iter().zip(&row.jpegs) {
             let header = Header { stamp: Time::try_from(stamp)?, frame_id: String::new() };
             let format = "rgb8; jpeg compressed bgr8".to_owned();
-            put(publisher, CompressedImage { header, format, data: Cow::Borrowed(jpeg) }.to_cdr())?;
+            publisher.put(CompressedImage { header, format, data: Cow::Borrowed(jpeg) }.to_cdr())?;
         }
         Ok(())
     }
-}
-
-fn put(publisher: &Publisher<'static>, message: Vec<u8>) -> Result<(), Error> {
-    publisher.put(message).wait().map_err(Error::zenoh(format!("publishing on {}", publisher.key_expr())))
 }

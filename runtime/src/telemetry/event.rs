@@ -189,7 +189,7 @@ pub struct Ready {
     pub cameras: BTreeMap<String, Vec<String>>,
     /// Keys of the feedback, by group.
     pub feedback: BTreeMap<String, String>,
-    /// Keys that chunks go out on.
+    /// Topics that chunks and set-points go out on.
     pub outputs: Vec<String>,
     /// Whether the robot is moved to its training's start posture before the policy takes over.
     pub moves_to_start: bool,

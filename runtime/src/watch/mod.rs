@@ -12,11 +12,14 @@ use crate::config::ZenohConfig;
 use crate::error::Error;
 use crate::net;
 use crate::robot;
+use crate::ros::Ros;
 use crate::slot::lock;
 use crate::stop::Stop;
 use serde::Serialize;
-use sinew_proto::Stamp;
 use sinew_proto::key::{ACTION_CHUNK, Key};
+use sinew_proto::msg::sinew_msgs::ActionChunk;
+use sinew_proto::msg::trajectory_msgs::JointTrajectory;
+use sinew_proto::{Message, Stamp};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -24,8 +27,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use zenoh::Wait;
 use zenoh::bytes::ZBytes;
-use zenoh::{Session, Wait};
 
 /// Messages that may wait to be looked at.
 const CAPACITY: usize = 1024;
@@ -98,12 +101,13 @@ pub fn watch(
     mut report: impl FnMut(&WatchEvent) -> io::Result<()>,
 ) -> Result<WatchSummary, Error> {
     let embodiment = robot::describe(&options.robot)?;
-    let session = net::open(network)?;
+    let ros = Ros::open(network)?;
+    let naming = ros.clone();
     let (sender, messages) = sync_channel::<(String, Stamp, ZBytes)>(CAPACITY);
     let overruns = Arc::new(AtomicU64::new(0));
     let missed = Arc::clone(&overruns);
     let callback = move |sample: zenoh::sample::Sample| {
-        let message = (sample.key_expr().to_string(), clock::now(), sample.payload().clone());
+        let message = (naming.topic_of(&sample).to_owned(), clock::now(), sample.payload().clone());
         if sender.try_send(message).is_err() {
             missed.fetch_add(1, Ordering::Relaxed);
         }
@@ -111,17 +115,16 @@ pub fn watch(
     let chunk_key = Key::of_topic_in(&network.namespace, ACTION_CHUNK)?;
     let prefix = chunk_key.as_str().strip_suffix(ACTION_CHUNK).unwrap_or_default().to_owned();
     let trajectories = format!("{prefix}*/joint_trajectory");
-    let subscribe = |key: &str| {
-        let subscriber = session.declare_subscriber(key.to_owned()).callback(callback.clone()).wait();
-        subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))
-    };
-    let subscribers = [subscribe(chunk_key.as_str())?, subscribe(&trajectories)?];
+    let subscriptions = [
+        ros.subscribe(chunk_key.as_str(), Some(ActionChunk::TYPE_NAME), callback.clone())?,
+        ros.subscribe(&trajectories, Some(JointTrajectory::TYPE_NAME), callback)?,
+    ];
     let trace = Arc::new(Mutex::new(Trace::new(&embodiment)));
     let feedback = match &options.plot {
-        Some(_) => trace::subscribe(&session, &network.namespace, &embodiment, &trace)?,
+        Some(_) => trace::subscribe(&ros, &network.namespace, &embodiment, &trace)?,
         None => Vec::new(),
     };
-    report(&WatchEvent::Ready { locators: net::locators(&session) }).map_err(Error::Report)?;
+    report(&WatchEvent::Ready { locators: net::locators(ros.session()) }).map_err(Error::Report)?;
     let mut watched = Watched { ledger: Ledger::default(), malformed_count: 0, prefix, trace: &trace };
     let is_enough = |count: u64| options.chunk_limit.is_some_and(|limit| count >= limit);
     while !stop.is_requested() {
@@ -137,18 +140,14 @@ pub fn watch(
             Err(_) => {}
         }
     }
-    drop((subscribers, feedback));
-    close(session)?;
+    drop((subscriptions, feedback));
+    ros.session().close().wait().map_err(Error::zenoh("closing"))?;
     let summary = watched.summary(overruns.load(Ordering::Relaxed));
     if let Some(path) = &options.plot {
         crate::plot::draw(path, &lock(&trace))?;
     }
     report(&WatchEvent::Summary(summary.clone())).map_err(Error::Report)?;
     Ok(summary)
-}
-
-fn close(session: Session) -> Result<(), Error> {
-    session.close().wait().map_err(Error::zenoh("closing"))
 }
 
 /// What has been seen so far.

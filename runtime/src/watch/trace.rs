@@ -4,14 +4,13 @@ use crate::config::{ExtraElements, FeedbackConfig, JointNames};
 use crate::error::Error;
 use crate::history::{History, Sample};
 use crate::ingest::FeedbackReader;
+use crate::ros::{Ros, Subscription};
 use crate::slot::lock;
 use sinew_models::embodiment::{Embodiment, Field, Group, GroupKind};
 use sinew_proto::Stamp;
 use sinew_proto::key::Key;
 use sinew_proto::msg::trajectory_msgs::JointTrajectory;
 use std::sync::{Arc, Mutex};
-use zenoh::pubsub::Subscriber;
-use zenoh::{Session, Wait};
 
 /// Joint states kept of a group: a few seconds.
 const CAPACITY: usize = 2048;
@@ -63,13 +62,13 @@ impl Trace {
 
 /// Listens to all feedback of the robot.
 pub(super) fn subscribe(
-    session: &Session,
+    ros: &Ros,
     namespace: &str,
     embodiment: &Embodiment,
     trace: &Arc<Mutex<Trace>>,
-) -> Result<Vec<Subscriber<()>>, Error> {
+) -> Result<Vec<Subscription>, Error> {
     let config = FeedbackConfig { joint_names: JointNames::Ignore, extra_elements: ExtraElements::Ignore };
-    let mut subscribers = Vec::new();
+    let mut subscriptions = Vec::new();
     for (index, group) in embodiment.groups.iter().enumerate() {
         let Some(topic) = &group.feedback else { continue };
         let field = match group.kind {
@@ -78,14 +77,13 @@ pub(super) fn subscribe(
         };
         let reader = FeedbackReader::new(group, &[field], config)?;
         let key = Key::of_topic_in(namespace, &topic.topic)?;
-        let trace = Arc::clone(trace);
+        let (trace, message) = (Arc::clone(trace), reader.message());
         let callback = move |sample: zenoh::sample::Sample| {
             if let Ok((captured_at, feedback)) = reader.read(&sample.payload().to_bytes()) {
                 lock(&trace).feedback(index, captured_at, feedback.field(field).to_vec());
             }
         };
-        let subscriber = session.declare_subscriber(key.as_str().to_owned()).callback(callback).wait();
-        subscribers.push(subscriber.map_err(Error::zenoh(format!("subscribing to {key}")))?);
+        subscriptions.push(ros.subscribe(key.as_str(), Some(message), callback)?);
     }
-    Ok(subscribers)
+    Ok(subscriptions)
 }

@@ -150,3 +150,61 @@ fn the_base_is_told_in_the_form_that_the_robot_takes() {
     // The robot left before the runtime did.
     assert_eq!(of(listeners.last().unwrap(), CHASSIS)["count"], 0);
 }
+
+/// Nodes with rmw_zenoh: one that knows type hashes, and one of Humble's. The base listens for the other form of twist,
+/// which is another key there.
+#[test]
+fn nodes_with_rmw_zenoh_are_heard_and_see_us() {
+    const TWIST: &str = "geometry_msgs/msg/Twist";
+    for knows_hashes in [true, false] {
+        let configuration = format!(
+            "[zenoh]\nkeys = \"rmw_zenoh\"\ndomain = 41\nnamespace = \"lab\"\ntype_hashes = {knows_hashes}\n"
+        );
+        let (seen, events) = run_with(&bundle(), &configuration, |plan| {
+            plan["rmw_zenoh"] = json!({"domain": 41, "knows_hashes": knows_hashes});
+            plan["namespace"] = json!("lab");
+            plan["commands"][CHASSIS] = json!(TWIST);
+        });
+        let chassis = seen[CHASSIS].as_array().unwrap();
+        assert!(chassis.iter().all(|message| message.get("header").is_none()));
+        let arm = "/motion_target/target_joint_state_arm_left";
+        let listens = |event: &&Value| {
+            event["event"] == "listeners"
+                && event["outputs"]["lab/motion_target/target_speed_chassis"]["count"] == 1
+        };
+        assert!(events.iter().any(|event| listens(&event)), "{events:?}");
+
+        let sent = |topic: &str| seen["attachments"][topic].as_array().unwrap();
+        let mut identities = std::collections::HashSet::new();
+        for topic in [arm, CHASSIS] {
+            identities.insert(sent(topic)[0][2].as_str().unwrap());
+            for pair in sent(topic).windows(2) {
+                let [before, after] = pair else { continue };
+                assert_eq!(after[0].as_i64(), before[0].as_i64().map(|number| number + 1), "{topic}");
+                assert!(after[1].as_i64() > before[1].as_i64() && after[2] == before[2], "{topic}");
+            }
+        }
+        assert_eq!(identities.len(), 2);
+
+        let ours = |end: &str| {
+            let tokens = seen["tokens"].as_array().unwrap().iter().map(|token| token.as_str().unwrap());
+            tokens.filter(|token| token.contains("sinew_runtime") && token.contains(end)).count()
+        };
+        // What rosbags makes of the definition that ROS 2 has.
+        let hash = if knows_hashes {
+            "RIHS01_a13ee3a330e346c9d87b5aa18d24e11690752bd33a0350f11c5882bc9179260e"
+        } else {
+            "TypeHashNotSupported"
+        };
+        assert_eq!(ours("/0/0/NN/%/%/sinew_runtime"), 1, "{}", seen["tokens"]);
+        let command = format!(
+            "sinew_runtime/%lab{}/sensor_msgs::msg::dds_::JointState_/{hash}/",
+            arm.replace('/', "%")
+        );
+        let feedback = command.replace("motion_target%target_joint_state_arm_left", "hdas%feedback_arm_left");
+        assert_eq!((ours(&command), ours(&feedback)), (1, 1), "{}", seen["tokens"]);
+        let head =
+            "%hdas%camera_head%left_raw%image_raw_color%compressed/sensor_msgs::msg::dds_::CompressedImage_/";
+        assert_eq!(ours(head), 1, "{}", seen["tokens"]);
+    }
+}

@@ -6,6 +6,8 @@ The plan is a JSON object:
 
     mode, connect     zenoh's part in the network and the endpoints to connect to
     namespace         in front of every key
+    rmw_zenoh         {"domain": NUMBER, "knows_hashes": BOOL}: keys, attachments and tokens as nodes with rmw_zenoh have
+                      them, rather than as behind zenoh-bridge-ros2dds
     cameras           {topic: {"jpegs": [FILE, ..], shown in turn, "format": TEXT, "cut": bytes to cut off the message's end,
                       "standing": true for a stamp that does not advance}}
     raw_cameras       {topic: {"encoding": "rgb8" or "bgr8", "size": [width, height], "color": [red, green, blue]}}: pictures
@@ -18,7 +20,8 @@ The plan is a JSON object:
     chunk_count       when to stop; 0: at the end of standard input
     until             or once a chunk that follows this instruction was seen
     groups            groups whose trajectories are to be seen
-    commands          {topic: ROS type} of set-points to be seen; they come in one last line, by topic
+    commands          {topic: ROS type} of set-points to be seen; they come in one last line, by topic; with rmw_zenoh also
+                      `attachments` (by topic: sequence, source time, identity) and everybody's `tokens`
     tokens            liveliness tokens to declare, as a bridge to ROS does
     min_commands      not to stop before so many set-points of each came
     marks             marks of episodes to send, one after the other: at the end, or
@@ -35,6 +38,7 @@ read from our definition.
 
 import json
 import select
+import struct
 import sys
 import time
 from pathlib import Path
@@ -50,6 +54,10 @@ STORE.register(
         (ROOT / "proto/msg/sinew_msgs/msg/ActionChunk.msg").read_text(), "sinew_msgs/msg/ActionChunk"
     )
 )
+CHUNK, TRAJECTORY = "sinew_msgs/msg/ActionChunk", "trajectory_msgs/msg/JointTrajectory"
+JOINTS, TEXT = "sensor_msgs/msg/JointState", "std_msgs/msg/String"
+DIAGNOSTICS = "diagnostic_msgs/msg/DiagnosticArray"
+JPEG, IMAGE = "sensor_msgs/msg/CompressedImage", "sensor_msgs/msg/Image"
 TIME = STORE.types["builtin_interfaces/msg/Time"]
 HEADER = STORE.types["std_msgs/msg/Header"]
 
@@ -63,6 +71,11 @@ def plain(value):
     if isinstance(value, list):
         return [plain(entry) for entry in value]
     return value
+
+
+def dds_name(kind: str) -> str:
+    package, _, name = kind.split("/")
+    return f"{package}::msg::dds_::{name}_"
 
 
 def header(at_ns: int):
@@ -87,19 +100,24 @@ class Robot:
         self.marks_from_s = time.monotonic() + plan.get("marks_after_s", float("inf"))
         self.raw_from_s = time.monotonic() + plan.get("raw_after_s", 0)
         self.commands = {topic: [] for topic in plan.get("commands", {})}
+        self.rmw = plan.get("rmw_zenoh")
+        self.attachments = {}
         self.subscribers = [
-            self.session.declare_subscriber(self.prefix + "sinew/action_chunk", self.on_chunk),
-            self.session.declare_subscriber(self.prefix + "*/joint_trajectory", self.on_trajectory),
+            self.session.declare_subscriber(self.key("sinew/action_chunk", CHUNK), self.on_chunk),
+            self.session.declare_subscriber(self.key("*/joint_trajectory", TRAJECTORY), self.on_trajectory),
         ]
         for topic, kind in plan.get("commands", {}).items():
-            key = self.prefix + topic.removeprefix("/")
-            self.subscribers.append(self.session.declare_subscriber(key, self.on_command(topic, kind)))
+            callback = self.on_command(topic, kind)
+            self.subscribers.append(self.session.declare_subscriber(self.key(topic, kind), callback))
+        listening = plan.get("commands", {}).items() if self.rmw else []
+        tokens = [self.listener(number, topic, kind) for number, (topic, kind) in enumerate(listening, 1)]
+        self.own_tokens = [self.session.liveliness().declare_token(token) for token in tokens]
         self.own_keys, self.strangers = set(), set()
         if plan.get("strangers"):
             self.subscribers.append(self.session.declare_subscriber("**", self.on_anything))
         self.diagnostics = []
         if "diagnostics" in plan:
-            key = self.prefix + "diagnostics"
+            key = self.key("diagnostics", DIAGNOSTICS)
             self.subscribers.append(self.session.declare_subscriber(key, self.on_diagnostics))
         self.tokens = [self.session.liveliness().declare_token(token) for token in plan.get("tokens", [])]
         self.started_ns, self.turn = time.time_ns(), 0
@@ -108,24 +126,42 @@ class Robot:
             for topic, camera in plan.get("cameras", {}).items()
         }
 
+    def type_hash(self, kind: str) -> str:
+        return STORE.hash_rihs01(kind) if self.rmw["knows_hashes"] else "TypeHashNotSupported"
+
+    def key(self, topic: str, kind: str) -> str:
+        topic = self.prefix + topic.removeprefix("/")
+        if not self.rmw:
+            return topic
+        return f"{self.rmw['domain']}/{topic}/{dds_name(kind)}/{self.type_hash(kind)}"
+
+    def listener(self, number: int, topic: str, kind: str) -> str:
+        topic = ("/" + self.prefix + topic.removeprefix("/")).replace("/", "%")
+        node = f"@ros2_lv/{self.rmw['domain']}/{self.session.zid()}/0/{number}/MS/%/%/mobiman"
+        return f"{node}/{topic}/{dds_name(kind)}/{self.type_hash(kind)}/2::,10:,:,:,,"
+
     def on_chunk(self, sample):
-        message = STORE.deserialize_cdr(sample.payload.to_bytes(), "sinew_msgs/msg/ActionChunk")
+        message = STORE.deserialize_cdr(sample.payload.to_bytes(), CHUNK)
         self.chunks.append(plain(message))
 
     def on_trajectory(self, sample):
-        group = str(sample.key_expr).removeprefix(self.prefix).removesuffix("_controller/joint_trajectory")
-        message = plain(STORE.deserialize_cdr(sample.payload.to_bytes(), "trajectory_msgs/msg/JointTrajectory"))
+        group = str(sample.key_expr).split("_controller/joint_trajectory")[0].split("/")[-1]
+        message = plain(STORE.deserialize_cdr(sample.payload.to_bytes(), TRAJECTORY))
         stamp = message["header"]["stamp"]
         self.trajectories.setdefault((stamp["sec"], stamp["nanosec"]), {})[group] = message
 
     def on_command(self, topic, kind):
         def take_in(sample):
             self.commands[topic].append(plain(STORE.deserialize_cdr(sample.payload.to_bytes(), kind)))
+            if self.rmw:
+                sequence, source_ns, length, identity = struct.unpack("<qqB16s", sample.attachment.to_bytes())
+                assert length == 16
+                self.attachments.setdefault(topic, []).append([sequence, source_ns, identity.hex()])
 
         return take_in
 
     def on_diagnostics(self, sample):
-        message = STORE.deserialize_cdr(sample.payload.to_bytes(), "diagnostic_msgs/msg/DiagnosticArray")
+        message = STORE.deserialize_cdr(sample.payload.to_bytes(), DIAGNOSTICS)
         self.diagnostics.append(plain(message))
 
     def has_heard(self, wanted):
@@ -140,9 +176,10 @@ class Robot:
         if str(sample.key_expr) not in self.own_keys:
             self.strangers.add(str(sample.key_expr))
 
-    def put(self, topic: str, message: bytes):
-        self.own_keys.add(self.prefix + topic.removeprefix("/"))
-        self.session.put(self.prefix + topic.removeprefix("/"), message)
+    def put(self, topic: str, kind: str, message: bytes):
+        key = self.key(topic, kind)
+        self.own_keys.add(key)
+        self.session.put(key, message)
 
     def publish(self):
         now_ns = time.time_ns()
@@ -151,23 +188,23 @@ class Robot:
             numbers = {key: np.array(joints.get(key, []), dtype=np.float64) for key in ("position", "velocity", "effort")}
             at = header(now_ns - int(1e9 * delays.get(topic, 0)))
             names = joints.get("name", [])
-            self.put(topic, encode("sensor_msgs/msg/JointState", header=at, name=names, **numbers))
+            self.put(topic, JOINTS, encode(JOINTS, header=at, name=names, **numbers))
         self.turn += 1
         for topic, (jpegs, camera) in self.pictures.items():
             taken_ns = self.started_ns if camera.get("standing") else now_ns
             at = header(taken_ns - int(1e9 * delays.get(topic, 0)))
             text = camera.get("format", "rgb8; jpeg compressed bgr8")
             data = jpegs[self.turn % len(jpegs)]
-            message = encode("sensor_msgs/msg/CompressedImage", header=at, format=text, data=data)
-            self.put(topic, message[: len(message) - camera.get("cut", 0)])
+            message = encode(JPEG, header=at, format=text, data=data)
+            self.put(topic, JPEG, message[: len(message) - camera.get("cut", 0)])
         for topic, camera in self.plan.get("raw_cameras", {}).items():
-            self.put(topic, self.raw_picture(header(now_ns), camera))
+            self.put(topic, IMAGE, self.raw_picture(header(now_ns), camera))
         if time.monotonic() >= self.raw_from_s:
             for key, digits in self.plan.get("raw", {}).items():
-                self.put(key, bytes.fromhex(digits))
+                self.session.put(self.prefix + key.removeprefix("/"), bytes.fromhex(digits))
 
     def mark(self):
-        self.put("sinew/episode", encode("std_msgs/msg/String", data=self.marks.pop(0)))
+        self.put("sinew/episode", TEXT, encode(TEXT, data=self.marks.pop(0)))
 
     def raw_picture(self, at, camera) -> bytes:
         width, height = camera["size"]
@@ -175,7 +212,7 @@ class Robot:
         pixels[:] = camera["color"] if camera["encoding"] == "rgb8" else camera["color"][::-1]
         pixels[0, 0] = self.turn % 2
         shape = {"height": height, "width": width, "step": 3 * width, "encoding": camera["encoding"]}
-        return encode("sensor_msgs/msg/Image", header=at, is_bigendian=0, data=pixels.reshape(-1), **shape)
+        return encode(IMAGE, header=at, is_bigendian=0, data=pixels.reshape(-1), **shape)
 
     def complete(self):
         """Chunks of which every wanted trajectory was seen."""
@@ -202,7 +239,7 @@ class Robot:
                 self.mark()
             complete = self.complete()
             if instruction and len(complete) >= instruction["after"]:
-                self.put("sinew/instruction", encode("std_msgs/msg/String", data=instruction["text"]))
+                self.put("sinew/instruction", TEXT, encode(TEXT, data=instruction["text"]))
                 instruction = None
             is_enough = all(len(seen) >= self.plan.get("min_commands", 0) for seen in self.commands.values())
             if limit and len(complete) >= limit and is_enough:
@@ -217,6 +254,10 @@ class Robot:
             self.mark()
         for chunk in self.complete()[: limit or None]:
             print(json.dumps(chunk), flush=True)
+        if self.rmw:
+            replies = self.session.liveliness().get(f"@ros2_lv/{self.rmw['domain']}/**")
+            self.commands["tokens"] = sorted(str(reply.ok.key_expr) for reply in replies if reply.ok)
+            self.commands["attachments"] = self.attachments
         if self.commands:
             print(json.dumps(self.commands), flush=True)
         if "diagnostics" in self.plan:
