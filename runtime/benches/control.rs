@@ -25,6 +25,7 @@ use sinew_runtime::control::{Heard, MotionPlan, Pilot, SetpointPublisher};
 use sinew_runtime::motion::Measured;
 use sinew_runtime::net;
 use sinew_runtime::plan::Plan;
+use sinew_runtime::ros::Ros;
 use sinew_runtime::safety::{Operator, RobotStatus, State};
 use sinew_runtime::schedule::RobotChunk;
 use sinew_runtime::state::Feedback;
@@ -54,10 +55,11 @@ fn follow(bundle: &TempDir) {
     config.setpoints.publish = true;
     let plan = Plan::new(Bundle::open(bundle.path()).unwrap(), &config).unwrap();
     let motion = MotionPlan::new(&plan, &config).unwrap().unwrap();
-    let session = net::open(&config.zenoh).unwrap();
-    config.zenoh.connect = net::locators(&session);
+    let ros = Ros::open(&config.zenoh).unwrap();
+    let session = ros.session();
+    config.zenoh.connect = net::locators(session);
     let robot = net::open(&config.zenoh).unwrap();
-    let publisher = SetpointPublisher::declare(&session, "", motion.outputs.clone()).unwrap();
+    let publisher = SetpointPublisher::declare(&ros, "", motion.outputs.clone()).unwrap();
     let (seen, sightings) = sync_channel(1);
     let see = move |_| {
         let _ = seen.try_send(Instant::now());

@@ -7,6 +7,7 @@
 #[expect(dead_code, reason = "a bundle, a robot's posture and nothing else of the tests' kit")]
 #[path = "../tests/live/kit.rs"]
 mod kit;
+mod pictures;
 #[expect(dead_code, reason = "a bundle, a robot's posture and nothing else of the tests' kit")]
 #[path = "../tests/live/robot.rs"]
 mod robot;
@@ -33,7 +34,6 @@ use sinew_runtime::telemetry::Histogram;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
-use turbojpeg::{Image, PixelFormat, Subsamp};
 use zenoh::Wait;
 
 #[global_allocator]
@@ -70,7 +70,7 @@ fn main() {
     let size = plan.bundle.manifest.model.vision.image_size;
     let mut preparers: Vec<FramePreparer> =
         plan.cameras.iter().map(|_| FramePreparer::new(size).unwrap()).collect();
-    let pictures = pictures();
+    let pictures = pictures::jpegs().to_vec();
     // The same pictures again and again.
     let limits = Limits { max_equal_pictures: 0, ..config.sync.limits() };
     let mut streams = Streams {
@@ -140,26 +140,6 @@ fn take_frames(wire: &Wire, preparers: &mut [FramePreparer], streams: &mut Strea
             });
         }
     });
-}
-
-/// 640×480 pixels of a recorded frame, one picture a camera.
-fn pictures() -> Vec<Vec<u8>> {
-    let dataset = sinew_dataset::Dataset::open(kit::dataset()).unwrap();
-    let episode = dataset.episode(60010).unwrap();
-    let mut head = episode.frames("observation.images.rgb.head").unwrap();
-    let picture = |row| {
-        let frame = head.frame_at(row).unwrap();
-        let pitch = 3 * frame.width as usize;
-        let image = Image {
-            pixels: &frame.rgb[100 * pitch + 3 * 40..],
-            width: 640,
-            pitch,
-            height: 480,
-            format: PixelFormat::RGB,
-        };
-        turbojpeg::compress(image, 90, Subsamp::Sub2x2).unwrap().to_vec()
-    };
-    [0, 90, 170].map(picture).to_vec()
 }
 
 fn wire(pictures: &[Vec<u8>], taken_at: Stamp) -> Wire {

@@ -4,7 +4,7 @@ mod camera;
 mod diagnostics;
 mod motion;
 
-pub use camera::{CameraConfig, PictureMessage};
+pub use camera::{CameraConfig, DeviceConfig, DeviceFormat, PictureMessage, TopicConfig};
 pub use diagnostics::DiagnosticsConfig;
 pub use motion::{EndPosture, ScheduleConfig, ScheduleMode, SetpointConfig, StartPosture};
 
@@ -245,6 +245,7 @@ impl Config {
     /// If one makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
         self.safety.validate()?;
+        self.cameras.iter().try_for_each(|(name, camera)| camera.validate(name))?;
         self.diagnostics.validate()?;
         let SyncConfig { max_skew_ms, max_age_ms, settle_ms, .. } = self.sync;
         for (key, ms) in [("max_skew_ms", max_skew_ms), ("max_age_ms", max_age_ms), ("settle_ms", settle_ms)]
@@ -344,9 +345,23 @@ mod tests {
     fn a_camera_is_a_topic_or_a_table() {
         let raw = "[cameras.head]\ntopic = \"/raw\"\nmessage = \"sensor_msgs/msg/Image\"\n";
         let config = Config::parse(raw, "test").unwrap();
-        assert_eq!(config.cameras["head"].message, PictureMessage::Image);
+        assert_eq!(config.cameras["head"].topic().unwrap().message, PictureMessage::Image);
         assert_eq!(Config::parse(&config.to_toml().unwrap(), "printed").unwrap(), config);
         let refusal = |text| Config::parse(text, "robot.toml").unwrap_err().to_string();
+        let device = "device = \"/dev/video0\"\nwidth = 640\nheight = 480\nfps = 30\nformat = \"mjpeg\"\n";
+        let config = Config::parse(&format!("[cameras.head]\n{device}"), "test").unwrap();
+        let CameraConfig::Device(DeviceConfig { width: 640, format: DeviceFormat::Mjpeg, .. }) =
+            config.cameras["head"]
+        else {
+            panic!("{:?}", config.cameras)
+        };
+        assert_eq!(Config::parse(&config.to_toml().unwrap(), "printed").unwrap(), config);
+        assert!(refusal("[cameras.head]\ndevice = \"/dev/video0\"\n").contains("width"));
+        let still = device.replace("30", "0");
+        assert_eq!(
+            Config::parse(&format!("[cameras.head]\n{still}"), "test").unwrap_err().to_string(),
+            "`cameras.head.fps` is 0, expected at least 1"
+        );
         assert!(refusal("[cameras.head]\ntopci = \"/x\"\n").contains("topci"));
         assert!(refusal("[cameras]\nhead = 3\n").contains("a topic's name, or a table"));
         assert!(refusal("[cameras]\nhead = { topic = \"/x\", message = \"Depth\" }\n").contains("Depth"));

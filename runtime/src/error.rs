@@ -132,6 +132,14 @@ pub enum Error {
         /// What is there.
         found: String,
     },
+    /// A camera of this computer.
+    #[error("{device}: {message}")]
+    Device {
+        /// Its file.
+        device: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A JPEG could not be decoded or encoded.
     #[error("JPEG: {0}")]
     Jpeg(String),

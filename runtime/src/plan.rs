@@ -1,7 +1,7 @@
 //! Start-up checks: the bundle against the robot description and the configuration. What passes here fits together.
 
 use crate::command::CommandPlan;
-use crate::config::{CameraConfig, Config, PictureMessage};
+use crate::config::{CameraConfig, Config, DeviceConfig, PictureMessage};
 use crate::error::{Error, quoted};
 use crate::ingest::FeedbackReader;
 use crate::robot;
@@ -21,6 +21,8 @@ pub struct CameraInput {
     pub keys: Vec<Key>,
     /// What they carry.
     pub message: PictureMessage,
+    /// The device of this computer that it is, if it is one; then there are no keys.
+    pub device: Option<DeviceConfig>,
 }
 
 /// A group's feedback and where it arrives.
@@ -96,15 +98,29 @@ fn cameras(bundle: &Bundle, embodiment: &Embodiment, config: &Config) -> Result<
         return Err(Error::mismatch("cameras", ("the configuration", &given), ("the bundle", &names)));
     }
     let input = |spec: &CameraSpec| {
-        let (topics, message) = match config.cameras.get(&spec.name) {
-            Some(CameraConfig { topic, message }) => (std::slice::from_ref(topic), *message),
-            None => (described_topics(&spec.name, embodiment)?, PictureMessage::CompressedImage),
+        let (topics, message, device) = match config.cameras.get(&spec.name) {
+            Some(CameraConfig::Device(device)) => {
+                (&[][..], PictureMessage::default(), Some(supported(&spec.name, device)?))
+            }
+            Some(CameraConfig::Topic(topic)) => (std::slice::from_ref(&topic.topic), topic.message, None),
+            None => (described_topics(&spec.name, embodiment)?, PictureMessage::default(), None),
         };
         let key = |topic: &String| Ok(Key::of_topic_in(&config.zenoh.namespace, topic)?);
         let keys = topics.iter().map(key).collect::<Result<_, Error>>()?;
-        Ok(CameraInput { spec: spec.clone(), keys, message })
+        Ok(CameraInput { spec: spec.clone(), keys, message, device })
     };
     specs.iter().map(input).collect()
+}
+
+fn supported(camera: &str, device: &DeviceConfig) -> Result<DeviceConfig, Error> {
+    if cfg!(feature = "local-cameras") {
+        return Ok(device.clone());
+    }
+    Err(Error::mismatch(
+        format!("camera `{camera}`"),
+        ("the configuration", &format!("device {}", device.device)),
+        ("this program", "topics only: it was built without the cargo feature `local-cameras`"),
+    ))
 }
 
 fn described_topics<'a>(camera: &str, embodiment: &'a Embodiment) -> Result<&'a [String], Error> {

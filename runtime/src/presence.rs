@@ -100,7 +100,8 @@ impl Presence {
     }
 
     fn ends(&self, topic: &str, is_subscriber: bool) -> Listeners {
-        let ends = self.endpoints.values().filter(|end| end.is_subscriber == is_subscriber && end.topic == topic);
+        let ends =
+            self.endpoints.values().filter(|end| end.is_subscriber == is_subscriber && end.topic == topic);
         let messages: Vec<&String> = ends.map(|endpoint| &endpoint.message).collect();
         let each: BTreeSet<&String> = messages.iter().copied().collect();
         Listeners { count: messages.len(), messages: each.into_iter().cloned().collect() }

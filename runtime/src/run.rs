@@ -212,7 +212,10 @@ fn ready(
     ros: &Ros,
     instruction: Option<String>,
 ) -> Ready {
-    let keys = |camera: &CameraInput| camera.keys.iter().map(ToString::to_string).collect();
+    let keys = |camera: &CameraInput| {
+        let device = camera.device.iter().map(|device| device.device.clone());
+        camera.keys.iter().map(ToString::to_string).chain(device).collect()
+    };
     let cameras = plan.cameras.iter().map(|camera| (camera.spec.name.clone(), keys(camera)));
     Ready {
         bundle_id: plan.bundle.manifest.bundle_id.clone(),

@@ -237,12 +237,7 @@ struct Pretending<'a> {
 }
 
 impl<'a> Pretending<'a> {
-    fn new(
-        ros: &Ros,
-        namespace: &str,
-        motion: &'a MotionPlan,
-        telemetry: &Telemetry,
-    ) -> Result<Self, Error> {
+    fn new(ros: &Ros, namespace: &str, motion: &'a MotionPlan, telemetry: &Telemetry) -> Result<Self, Error> {
         let status = StatusLink::open(ros, namespace, &motion.status, telemetry)?;
         Ok(Self {
             pilot: Pilot::new(motion.drive(), motion.safety.clone(), &motion.joints),

@@ -16,10 +16,19 @@ use zenoh::bytes::ZBytes;
 /// How long the thread waits before it looks whether to stop.
 const POLL: Duration = Duration::from_millis(100);
 
+/// What a camera sends.
+pub(super) enum Arrival {
+    /// In a message.
+    Message(ZBytes),
+    /// From a device.
+    #[cfg(feature = "local-cameras")]
+    Picture(super::LocalPicture),
+}
+
 /// One camera's thread.
 pub(super) struct Capture {
-    /// The newest message, and when it arrived.
-    pub(super) messages: Arc<Slot<(Stamp, ZBytes)>>,
+    /// The newest arrival, and when that was.
+    pub(super) newest: Arc<Slot<(Stamp, Arrival)>>,
     pub(super) kind: PictureMessage,
     pub(super) slot: usize,
     pub(super) preparer: FramePreparer,
@@ -38,24 +47,31 @@ impl Capture {
     /// Takes frames in until the stop.
     pub(super) fn run(mut self) {
         while !self.stop.is_requested() {
-            if let Some((received_at, message)) = self.messages.wait(POLL) {
-                self.take_in(received_at, &message.to_bytes());
+            if let Some((received_at, arrival)) = self.newest.wait(POLL) {
+                self.take_in(received_at, &arrival);
             }
         }
     }
 
-    fn take_in(&mut self, received_at: Stamp, message: &[u8]) {
+    fn take_in(&mut self, received_at: Stamp, arrival: &Arrival) {
         let start = Instant::now();
         let mut pixels = std::mem::take(&mut self.spare);
-        let Prepared { captured_at, size, fingerprint } =
-            match self.preparer.prepare(self.kind, message, &mut pixels) {
-                Ok(prepared) => prepared,
-                Err(error) => {
-                    self.spare = pixels;
-                    let stream = &mut self.inbox.streams().cameras[self.slot];
-                    return refuse(stream, &self.counters, received_at, &error);
-                }
-            };
+        let prepared = match arrival {
+            Arrival::Message(message) => self.preparer.prepare(self.kind, &message.to_bytes(), &mut pixels),
+            // A device's stamps are of a clock that nobody else has.
+            #[cfg(feature = "local-cameras")]
+            Arrival::Picture(local) => {
+                self.preparer.prepare_picture(received_at, local.picture(), &mut pixels)
+            }
+        };
+        let Prepared { captured_at, size, fingerprint } = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.spare = pixels;
+                let stream = &mut self.inbox.streams().cameras[self.slot];
+                return refuse(stream, &self.counters, received_at, &error);
+            }
+        };
         let prepare_ns = i64::try_from(start.elapsed().as_nanos()).unwrap_or(i64::MAX);
         self.mention_size(size);
         let value = Arc::new(Frame { pixels, prepare_ns });

@@ -8,13 +8,19 @@ mod capture;
 mod choice;
 mod feedback;
 mod frame;
+mod local;
 mod picture;
+#[cfg(feature = "local-cameras")]
+mod v4l;
 
 pub use feedback::FeedbackReader;
 pub use frame::{FramePreparer, Prepared};
+pub use local::{LocalCamera, LocalLayout, LocalPicture, read_camera};
 pub use picture::{Encoding, Picture, PictureDecoder};
 
 use crate::clock;
+#[cfg(feature = "local-cameras")]
+use crate::config::DeviceConfig;
 use crate::config::ZenohConfig;
 use crate::error::Error;
 use crate::history::Sample;
@@ -27,7 +33,7 @@ use crate::stream::Stream;
 use crate::sync::{Limits, Streams};
 use crate::telemetry::{EventKind, StreamCounters, Telemetry};
 use crate::thread::Thread;
-use capture::Capture;
+use capture::{Arrival, Capture};
 use choice::TopicChoice;
 use sinew_proto::key::{INSTRUCTION, Key};
 use sinew_proto::msg::std_msgs;
@@ -177,7 +183,7 @@ impl Ingest {
         let counters = site.counters(&camera_stream(&camera.spec.name));
         let newest = Arc::new(Slot::default());
         let capture = Capture {
-            messages: Arc::clone(&newest),
+            newest: Arc::clone(&newest),
             kind: camera.message,
             slot,
             preparer: FramePreparer::new(size)?,
@@ -194,6 +200,11 @@ impl Ingest {
             capture.run();
             Ok(())
         })?);
+        #[cfg(feature = "local-cameras")]
+        if let Some(device) = &camera.device {
+            let telemetry = Arc::clone(site.telemetry);
+            return read_device(camera, device, newest, counters, telemetry, site.stop.clone());
+        }
         let choice = Arc::new(TopicChoice::default());
         for (topic, key) in camera.keys.iter().enumerate() {
             let (choice, newest, counters) =
@@ -217,7 +228,7 @@ impl Ingest {
                 if sample.payload().as_shm().is_some() {
                     counters.shared();
                 }
-                if newest.put((clock::now(), sample.payload().clone())).is_some() {
+                if newest.put((clock::now(), Arrival::Message(sample.payload().clone()))).is_some() {
                     counters.dropped();
                 }
             })?;
@@ -278,4 +289,33 @@ fn camera_stream(name: &str) -> String {
 
 fn feedback_stream(name: &str) -> String {
     format!("feedback.{name}")
+}
+
+/// Reads a device on a thread that nobody waits for: a camera that hangs cannot be interrupted. It ends with the program.
+#[cfg(feature = "local-cameras")]
+fn read_device(
+    camera: &CameraInput,
+    device: &DeviceConfig,
+    newest: Arc<Slot<(Stamp, Arrival)>>,
+    counters: Arc<StreamCounters>,
+    telemetry: Arc<Telemetry>,
+    stop: Stop,
+) -> Result<(), Error> {
+    let stream = camera_stream(&camera.spec.name);
+    let name = format!("device-{}", camera.spec.name);
+    let mut device = v4l::V4lCamera::new(device.clone());
+    let read = move || {
+        let deliver = |picture| {
+            counters.received(clock::moment());
+            if newest.put((clock::now(), Arrival::Picture(picture))).is_some() {
+                counters.dropped();
+            }
+        };
+        let complain =
+            |error: &Error| telemetry.emit(EventKind::Error { message: format!("{stream}: {error}") });
+        let wait = |time| stop.sleep_until(std::time::Instant::now() + time);
+        read_camera(&mut device, deliver, complain, wait);
+    };
+    let thread = std::thread::Builder::new().name(name.clone()).spawn(read);
+    thread.map(drop).map_err(|source| Error::Thread { name, source })
 }

@@ -1,6 +1,6 @@
 //! What is recorded of a robot: all it says and all it is told. Pure.
 
-use crate::config::{CameraConfig, Config};
+use crate::config::{CameraConfig, Config, TopicConfig};
 use crate::error::Error;
 use sinew_models::embodiment::Embodiment;
 use sinew_proto::Message;
@@ -68,7 +68,7 @@ pub fn of_robot(embodiment: &Embodiment, config: &Config) -> Result<Vec<Recorded
     for topic in [STOP, RESUME, ALIVE] {
         add(topic, text, Role::Signal)?;
     }
-    for CameraConfig { topic, message } in config.cameras.values() {
+    for TopicConfig { topic, message } in config.cameras.values().filter_map(CameraConfig::topic) {
         add(topic, message.type_name(), Role::Data)?;
     }
     for topic in embodiment.cameras.iter().flat_map(|camera| &camera.topics) {

@@ -185,7 +185,7 @@ pub struct Ready {
     pub execution_provider: &'static str,
     /// Where others can reach the session.
     pub locators: Vec<String>,
-    /// Keys that cameras may be found on, by name.
+    /// Keys that cameras may be found on, or their device, by name.
     pub cameras: BTreeMap<String, Vec<String>>,
     /// Keys of the feedback, by group.
     pub feedback: BTreeMap<String, String>,

@@ -70,8 +70,9 @@ fn late_streams_are_named_and_nothing_is_published() {
     assert_eq!(waiting["stream"], "camera head");
     plan["delay_s"] = json!({LEFT_ARM: -2.0});
     let robot = Program::robot(&folder, &plan);
-    let ahead = runtime.event_where("unusable", |event| event["stream"] == "feedback.left_arm");
-    assert_eq!(ahead["fault"], "ahead");
+    let is_ahead =
+        |event: &serde_json::Value| event["stream"] == "feedback.left_arm" && event["fault"] == "ahead";
+    let ahead = runtime.event_where("unusable", is_ahead);
     assert!(ahead["message"].as_str().unwrap().contains("ms ahead"), "{ahead}");
     let waiting = runtime.event_where("not_ready", |event| event["reason"] == "ahead");
     assert_eq!(waiting["stream"], "feedback of left_arm");
@@ -102,8 +103,11 @@ fn a_camera_that_shows_the_same_for_ever_is_frozen() {
     plan["cameras"][HEAD] = json!({"jpegs": alive});
     plan["cameras"][RIGHT_WRIST]["standing"] = json!(true);
     let robot = Program::robot(&folder, &plan);
-    let waiting = runtime.event_where("not_ready", |event| event["stream"] == "camera right_wrist");
-    assert!(["duplicate", "late"].contains(&waiting["reason"].as_str().unwrap()), "{waiting}");
+    // Its stamp stands, and is soon from long ago.
+    runtime.event_where("not_ready", |event| {
+        event["stream"] == "camera right_wrist"
+            && (event["reason"] == "duplicate" || event["reason"] == "late")
+    });
     drop(robot);
     plan["cameras"][RIGHT_WRIST]["standing"] = json!(false);
     let robot = Program::robot(&folder, &plan);

@@ -177,7 +177,9 @@ class Robot:
             self.strangers.add(str(sample.key_expr))
 
     def put(self, topic: str, kind: str, message: bytes):
-        key = self.key(topic, kind)
+        self.send(self.key(topic, kind), message)
+
+    def send(self, key: str, message: bytes):
         self.own_keys.add(key)
         self.session.put(key, message)
 
@@ -201,7 +203,7 @@ class Robot:
             self.put(topic, IMAGE, self.raw_picture(header(now_ns), camera))
         if time.monotonic() >= self.raw_from_s:
             for key, digits in self.plan.get("raw", {}).items():
-                self.session.put(self.prefix + key.removeprefix("/"), bytes.fromhex(digits))
+                self.send(self.prefix + key.removeprefix("/"), bytes.fromhex(digits))
 
     def mark(self):
         self.put("sinew/episode", TEXT, encode(TEXT, data=self.marks.pop(0)))
