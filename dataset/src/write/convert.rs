@@ -10,7 +10,7 @@ use super::encode::VideoCodec;
 use super::film::Footage;
 use super::join::Part;
 use super::options::{Format, Options};
-use super::state::read_info;
+use super::state::{IDS, OURS, read_info};
 use super::summary::{self, Summary, sampled_rows};
 use super::writer::Writer;
 use crate::dataset::Dataset;
@@ -30,9 +30,9 @@ pub struct Conversion {
 }
 
 /// Writes `source` to the folder `root` in the given format, and goes on where an earlier conversion stopped. Numbers and
-/// tasks stay as they are, episodes are numbered from 0 on, statistics are computed anew (those of pictures from the
-/// decoded ones). Videos are copied without encoding them anew where that is exact. `on_episode` is called after each
-/// episode with its number in `source`.
+/// tasks stay as they are, episodes are numbered from 0 on and keep their ids (those that have none get `episode N`),
+/// statistics are computed anew (those of pictures from the decoded ones). Videos are copied without encoding them anew
+/// where that is exact. `on_episode` is called after each episode with its number in `source`.
 ///
 /// # Errors
 /// If `source` is damaged or has features that cannot be written, or as [`Writer::open`] and [`Writer::add`].
@@ -53,9 +53,11 @@ pub fn convert(
     let features = features(source, &plan, codec)?;
     let options = Options { format, codec, ..Options::default() };
     let mut writer = Writer::open_with(root, plan.clone(), &options, features)?;
+    let ids = read_info(source.root())?[OURS][IDS].as_object().cloned().unwrap_or_default();
     let mut done = Conversion::default();
     for (position, info) in source.episodes().iter().enumerate() {
-        let id = format!("episode {}", info.episode_index);
+        let own = ids.iter().find(|(_, index)| index.as_u64() == Some(info.episode_index));
+        let id = own.map_or_else(|| format!("episode {}", info.episode_index), |(id, _)| id.clone());
         if writer.episode_of(&id).is_none() {
             let episode = source.episode(info.episode_index)?;
             let mut footage = Vec::new();

@@ -1,8 +1,9 @@
 //! Datasets in the other format, ours and LeRobot's own.
 
-use sinew_dataset::{Conversion, Dataset, Format, Rows, VideoCodec, convert};
+use sinew_dataset::{Conversion, Dataset, Format, Rows, VideoCodec, Writer, convert};
 
 use crate::fixtures::fixture;
+use crate::synthetic::{description, id};
 use crate::written::{check, options, write};
 
 #[test]
@@ -18,6 +19,9 @@ fn there_and_back_without_encoding_anything_anew() {
         let done = convert(&Dataset::open(&second).unwrap(), &third, Format::V21, |_| ()).unwrap();
         assert_eq!(done, all_copied);
         check(&third, 4);
+        let writer = Writer::open(&third, description(), options(Format::V21, codec)).unwrap();
+        assert_eq!(writer.episode_of(&id(3)), Some(3));
+        drop(writer);
         let [first, third] = [first, third].map(|root| Dataset::open(root).unwrap());
         for episode in first.episodes() {
             let [a, b] = [&first, &third].map(|set| set.episode(episode.episode_index).unwrap());

@@ -1,5 +1,6 @@
 //! The writer stopped at any moment: by kill -9, and by a disk that takes no more.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sinew_dataset::{Dataset, Format, Options, VideoCodec, Writer};
 
 use crate::synthetic::{description, episode, id};
-use crate::written::{assert_same_files, check, options, write};
+use crate::written::{assert_same_files, check, files, options, write};
 
 const ROOT: &str = "SINEW_TEST_ROOT";
 const FORMAT: &str = "SINEW_TEST_FORMAT";
@@ -102,6 +103,47 @@ fn kill_9_leaves_whole_episodes_and_writing_goes_on() {
         write(&once, &chosen(format), 0..EPISODE_COUNT);
         check(&root, EPISODE_COUNT);
         assert_same_files(&root, &once);
+    }
+}
+
+/// Every state between two episodes that a kill can leave, file by file, with large and with small files.
+#[test]
+fn what_is_not_counted_is_left_out_and_cleared_away() {
+    let small = Options { data_files_size_mb: 0, video_files_size_mb: 0, ..chosen("v3.0") };
+    for options in [chosen("v3.0"), small, chosen("v2.1")] {
+        let folder = tempfile::tempdir().unwrap();
+        let [before, after] = ["before", "after"].map(|name| folder.path().join(name));
+        write(&before, &options, 0..3);
+        write(&after, &options, 0..4);
+        let old = files(&before);
+        // In the order in which they are put in place.
+        let rank = |path: &Path| match path.to_str().unwrap() {
+            path if path.starts_with("videos") => 0,
+            path if path.starts_with("data") => 1,
+            path if path.ends_with("info.json") => 3,
+            _ => 2,
+        };
+        let mut new: Vec<_> =
+            files(&after).into_iter().filter(|(path, bytes)| old.get(path) != Some(bytes)).collect();
+        new.sort_by_key(|(path, _)| rank(path));
+        assert!(new.pop().unwrap().0.ends_with("info.json"));
+        for count in 0..=new.len() {
+            let root = folder.path().join(format!("torn-{count}"));
+            let torn = old.iter();
+            for (path, bytes) in torn.chain(new[..count].iter().map(|(path, bytes)| (path, bytes))) {
+                fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+                fs::write(root.join(path), bytes).unwrap();
+            }
+            fs::create_dir(root.join(".sinew-writing")).unwrap();
+            fs::write(root.join(".sinew-writing/0.new"), "half a file").unwrap();
+            check(&root, 3);
+            Writer::open(&root, description(), options.clone()).unwrap().finish().unwrap();
+            check(&root, 3);
+            assert_same_files(&root, &before);
+            write(&root, &options, 3..4);
+            check(&root, 4);
+            assert_same_files(&root, &after);
+        }
     }
 }
 
