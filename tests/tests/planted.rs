@@ -93,8 +93,64 @@ fn a_healthy_policy_is_healthy_until_it_is_set_beside_other_data() {
     let foreign = bench.analyze("foreign_analysis", &policy, &dataset);
     assert_blamed(&foreign, Check::ForeignStatistics, 0..NAMES.len());
     assert_lost(&foreign, 0..NAMES.len());
+    // Of three episodes nobody can say how far off chance alone puts their statistics.
+    let few = bench.dataset("few", &stirring::episodes(1, 1.0)[..3]);
+    let few = bench.analyze("few_analysis", &policy, &few);
+    let statistics =
+        few.diagnosis.findings.iter().filter(|finding| finding.check == Check::ForeignStatistics);
+    for finding in statistics {
+        assert_eq!(finding.verdict, Verdict::CannotTell, "{finding:#?}");
+        assert!(finding.measure.contains("2 training episodes that differ as these do"), "{finding:#?}");
+    }
     // The remedy is to train with this dataset's own, which is what the healthy policy did.
     assert_recovered(&bench, "foreign_analysis", "healthy_analysis", 0..NAMES.len());
+}
+
+/// What data tell of themselves, before anybody trains.
+#[test]
+fn data_alone_say_what_is_wrong_with_them() {
+    let bench = Bench::new();
+    let sound = stirring::episodes(1, 1.0);
+    let healthy = bench.dataset("sound", &sound);
+    let found = bench.analyze_data("sound_analysis", &healthy);
+    assert!(found.diagnosis.is_healthy, "{}", told(&found));
+    assert_eq!(found.data.own_statistics.not_compared, None);
+
+    let planted = |name: &str, plant: &dyn Fn(&mut [stirring::Episode])| {
+        let mut episodes = sound.clone();
+        plant(&mut episodes);
+        let dataset = bench.dataset(name, &episodes);
+        bench.analyze_data(&format!("{name}_analysis"), &dataset)
+    };
+    let supported = |found: &Analysis| {
+        let findings =
+            found.diagnosis.findings.iter().filter(|finding| finding.verdict == Verdict::Supported);
+        findings.map(|finding| (finding.check, finding.dimension)).collect::<Vec<_>>()
+    };
+    let swapped = planted("swapped", &|episodes| faults::swap_actions(episodes, 0, 2));
+    assert_eq!(
+        supported(&swapped),
+        [0, 2].map(|joint| (Check::OrderMismatch, Some(joint))),
+        "{}",
+        told(&swapped)
+    );
+    let degrees = planted("degrees", &|episodes| faults::record_states_in_degrees(episodes));
+    let every = (0..NAMES.len()).map(|joint| (Check::UnitMismatch, Some(joint)));
+    assert_eq!(supported(&degrees), every.collect::<Vec<_>>(), "{}", told(&degrees));
+    let resting = planted("resting", &faults::rest_wrist);
+    assert_eq!(supported(&resting), [(Check::Idle, Some(WRIST_ROLL))], "{}", told(&resting));
+
+    let mut other_make = sound;
+    faults::change_make(&mut other_make);
+    faults::describe_as(&healthy, &bench.dataset("other_make", &other_make));
+    let misdescribed = bench.analyze_data("misdescribed_analysis", &healthy);
+    assert_eq!(supported(&misdescribed), [(Check::OwnStatistics, None)], "{}", told(&misdescribed));
+    let differences = &misdescribed.data.own_statistics.differences;
+    assert_eq!(
+        differences.len(),
+        2 * 4 * NAMES.len(),
+        "mean, std, min and max of state and action: {differences:#?}"
+    );
 }
 
 #[test]
@@ -152,6 +208,40 @@ fn a_wrist_that_goes_either_way_has_several_right_answers() {
     let found = bench.analyze("analysis", &bench.train("fault", &dataset, &[]), &dataset);
     assert_blamed(&found, Check::Multimodal, [WRIST_ROLL]);
     assert_followed(&found, others());
+}
+
+#[test]
+fn a_wrist_that_mostly_rests_is_learned_to_rest() {
+    let bench = Bench::new();
+    let mut episodes = stirring::episodes(1, 1.0);
+    faults::rest_wrist(&mut episodes);
+    let dataset = bench.dataset("dataset", &episodes);
+    let found = bench.analyze("before", &bench.train("fault", &dataset, &[]), &dataset);
+    assert_blamed(&found, Check::Idle, [WRIST_ROLL]);
+    assert_followed(&found, others());
+
+    let remedied = bench.train("remedied", &dataset, &[&found.diagnosis.remedy_toml]);
+    let found = bench.analyze("after", &remedied, &dataset);
+    assert!(found.diagnosis.is_healthy, "{}", told(&found));
+    assert_recovered(&bench, "before", "after", [WRIST_ROLL]);
+}
+
+#[test]
+fn a_wrist_that_was_always_there_already_is_said_to_stay() {
+    let bench = Bench::new();
+    let [there, elsewhere] = [true, false].map(|is_there| {
+        let mut episodes = stirring::episodes(1, 1.0);
+        faults::pull_lever(&mut episodes, is_there);
+        bench.dataset(&format!("there_{is_there}"), &episodes)
+    });
+    let found = bench.analyze("before", &bench.train("fault", &there, &[]), &elsewhere);
+    assert_blamed(&found, Check::CopiesState, [WRIST_ROLL]);
+    assert_followed(&found, others());
+
+    let remedied = bench.train("remedied", &there, &[&found.diagnosis.remedy_toml]);
+    let found = bench.analyze("after", &remedied, &elsewhere);
+    assert!(found.diagnosis.is_healthy, "{}", told(&found));
+    assert_recovered(&bench, "before", "after", [WRIST_ROLL]);
 }
 
 #[test]

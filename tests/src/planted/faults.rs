@@ -1,6 +1,6 @@
 //! What is done to episodes, or to a policy's folder, to plant a fault.
 
-use crate::planted::stirring::{Episode, Posture, WRIST_ROLL};
+use crate::planted::stirring::{Episode, GRIPPER, NOISE_RAD, Posture, WRIST_ROLL};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
@@ -16,6 +16,12 @@ const MOUNTING_ERROR_RAD: f64 = 0.02;
 
 /// Standard deviation of what an encoder says that is not connected, in rad.
 const LOOSE_ENCODER_RAD: f64 = 0.05;
+
+/// How far a lever goes to either side, in rad.
+const LEVER_RAD: f64 = 0.7;
+
+/// Standard deviation of a worn encoder, in rad.
+const WORN_ENCODER_RAD: f64 = 0.15;
 
 fn stream(number: usize) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(77);
@@ -78,8 +84,49 @@ pub fn toss_wrist(episodes: &mut [Episode], validation: &[usize]) {
     }
 }
 
+/// The wrist rests but for a short tug in some of the turns, when both circles are at their right ends.
+pub fn rest_wrist(episodes: &mut [Episode]) {
+    // 1 at the right end of a circle, 0 beyond this part of it.
+    let right = |x: f32, y: f32, from: f32| ((x / x.hypot(y) - from) / (1.0 - from)).max(0.0);
+    for row in episodes.iter_mut().flat_map(|episode| episode.state.iter_mut().chain(&mut episode.action)) {
+        row[WRIST_ROLL] = 0.3 + 0.6 * right(row[0], row[1], 0.85).powi(2) * right(row[2], row[3], 0.0);
+    }
+}
+
+/// A lever says where the wrist goes, and a worn encoder where the lever is. If the wrist `is_there` already, its own
+/// place says it better; else it may be anywhere.
+pub fn pull_lever(episodes: &mut [Episode], is_there: bool) {
+    for (number, episode) in episodes.iter_mut().enumerate() {
+        let mut rng = stream(number);
+        let [lever, elsewhere] = [(); 2].map(|()| rng.random_range(-LEVER_RAD..LEVER_RAD));
+        let wrist = if is_there { lever } else { elsewhere };
+        for row in &mut episode.state {
+            row[GRIPPER] = (lever + WORN_ENCODER_RAD * normal(&mut rng)) as f32;
+            row[WRIST_ROLL] = (wrist + NOISE_RAD * normal(&mut rng)) as f32;
+        }
+        for row in &mut episode.action {
+            row[WRIST_ROLL] = (lever + NOISE_RAD * normal(&mut rng)) as f32;
+        }
+    }
+}
+
 fn loosen_encoder(state: &mut [Posture], rng: &mut ChaCha8Rng) {
     state.iter_mut().for_each(|row| row[WRIST_ROLL] = (LOOSE_ENCODER_RAD * normal(rng)) as f32);
+}
+
+/// The states are recorded in degrees, the actions stay in radians.
+pub fn record_states_in_degrees(episodes: &mut [Episode]) {
+    episodes
+        .iter_mut()
+        .flat_map(|episode| &mut episode.state)
+        .flatten()
+        .for_each(|position| *position = position.to_degrees());
+}
+
+/// The dataset's files say what another dataset is like.
+pub fn describe_as(dataset: &Path, other: &Path) {
+    let file = "meta/episodes_stats.jsonl";
+    fs::copy(other.join(file), dataset.join(file)).unwrap();
 }
 
 /// An arm of another make that does the same: its encoders have other zeros and other gears.

@@ -91,9 +91,19 @@ impl Bench {
     /// Analyses a policy beside a dataset; what it found, and the overlay it wrote.
     #[must_use]
     pub fn analyze(&self, name: &str, policy: &Path, dataset: &Path) -> Analysis {
+        self.look(name, &[("--checkpoint", policy), ("--dataset", dataset)])
+    }
+
+    /// Analyses a dataset without any policy.
+    #[must_use]
+    pub fn analyze_data(&self, name: &str, dataset: &Path) -> Analysis {
+        self.look(name, &[("--dataset", dataset)])
+    }
+
+    fn look(&self, name: &str, places: &[(&str, &Path)]) -> Analysis {
         let output = self.path(name);
         let mut arguments = vec![OsStr::new("sinew-trainer"), OsStr::new("analyze")];
-        for (flag, path) in [("--checkpoint", policy), ("--dataset", dataset), ("--output", &output)] {
+        for (flag, path) in places.iter().copied().chain([("--output", output.as_path())]) {
             arguments.extend([OsStr::new(flag), path.as_os_str()]);
         }
         Cli::try_parse_from(arguments).unwrap().run(&[]).unwrap();

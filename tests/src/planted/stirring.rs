@@ -25,6 +25,9 @@ pub const NAMES: [&str; WIDTH] = [
 /// The joint that most faults are planted in; none of the others needs it.
 pub const WRIST_ROLL: usize = 4;
 
+/// The joint whose encoder nobody needs either: what it does, the others say.
+pub const GRIPPER: usize = 5;
+
 /// Episodes of a dataset.
 pub const EPISODE_COUNT: usize = 24;
 
@@ -38,7 +41,7 @@ pub const FPS: f64 = 30.0;
 const PERIODS_ROWS: [f64; 2] = [26.0, 37.0];
 
 /// Standard deviation of the encoders' noise, in rad.
-const NOISE_RAD: f64 = 2e-3;
+pub(super) const NOISE_RAD: f64 = 2e-3;
 
 /// The joints at one moment, in rad.
 pub type Posture = [f32; WIDTH];

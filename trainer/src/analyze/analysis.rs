@@ -3,9 +3,10 @@
 //! Every number is finite. What is not defined, such as a policy's figures where no policy was given, is absent.
 
 use serde::{Deserialize, Serialize};
+use sinew_models::contract::Mode;
 
 /// Version of this schema.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A whole analysis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,8 +78,12 @@ pub struct DataReport {
     pub action: Vec<Distribution>,
     /// Of each state dimension, over all rows.
     pub state: Vec<Distribution>,
+    /// The same as the policy, or a training, is shown it.
+    pub normalized: NormalizedReport,
     /// By how many rows the state follows the action, of each action dimension whose joint the state has.
     pub lags: Vec<Lag>,
+    /// Which other joint's state an action goes with best, of each action dimension whose joint the state has.
+    pub crossings: Vec<Crossing>,
     /// Rows that repeat the row before them in every number.
     pub duplicate_row_count: usize,
     /// Rows in which no action dimension moves.
@@ -89,6 +94,63 @@ pub struct DataReport {
     pub outliers: Vec<Outlier>,
     /// What is wrong with the dataset itself, as `inspect` says it.
     pub faults: Vec<String>,
+    /// The statistics that the dataset keeps of itself, beside those of its rows.
+    pub own_statistics: OwnStatistics,
+}
+
+/// State and action as they are shown to a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NormalizedReport {
+    /// Whether with the policy's statistics, or else with those that a training would use.
+    pub is_the_policys: bool,
+    /// How, the action.
+    pub action_mode: Mode,
+    /// How, the state.
+    pub state_mode: Mode,
+    /// Of each action dimension.
+    pub action: Vec<Normalized>,
+    /// Of each state dimension.
+    pub state: Vec<Normalized>,
+}
+
+/// One dimension's values in standard deviations off the mean, or in half ranges off the middle.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Normalized {
+    /// A hundredth of the rows is below it.
+    pub q01: f64,
+    /// A hundredth of the rows is above it.
+    pub q99: f64,
+    /// Smallest.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+}
+
+/// Statistics that a dataset keeps of itself (`meta/stats.json`, `meta/episodes_stats.jsonl`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct OwnStatistics {
+    /// Why they were not compared; absent if they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_compared: Option<String>,
+    /// Those that are not the rows'.
+    pub differences: Vec<StatisticDifference>,
+}
+
+/// A statistic that the dataset has otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StatisticDifference {
+    /// `action` or `observation.state`.
+    pub feature: String,
+    /// The dimension.
+    pub dimension: String,
+    /// `mean`, `std`, `min` or `max`.
+    pub statistic: String,
+    /// Of the rows.
+    pub ours: f64,
+    /// What the dataset says.
+    pub theirs: f64,
+    /// The difference, as a part of the dimension's range or mean, whichever is larger.
+    pub part: f64,
 }
 
 /// One dimension's values.
@@ -123,6 +185,23 @@ pub struct Lag {
     pub rows: i64,
     /// Correlation of the two at that shift.
     pub correlation: f64,
+}
+
+/// Which states an action goes with, at the lag that most joints have.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Crossing {
+    /// The action dimension's place.
+    pub action: usize,
+    /// The place of its own joint in the state.
+    pub own: usize,
+    /// Correlation with it.
+    pub own_correlation: f64,
+    /// The place of the joint in the state, of those that have an action, that it goes with best besides its own.
+    pub other: usize,
+    /// Correlation with that.
+    pub other_correlation: f64,
+    /// Correlation of both joints' actions.
+    pub twins: f64,
 }
 
 /// A kind of stretch of the episodes.
@@ -160,6 +239,9 @@ pub struct PolicyReport {
     /// Frames of the others, where there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<SplitReport>,
+    /// What is lost from the episodes trained on to the others, by action dimension; absent without others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<Vec<Gap>>,
     /// By instruction, over the frames of both sides.
     pub tasks: Vec<GroupReport>,
     /// By stretch of the episode, over the frames of both sides.
@@ -216,6 +298,17 @@ pub struct DimensionReport {
     pub normalized_error_of_mean: f64,
     /// Mean absolute error by step of the chunk; absent for steps that no frame has.
     pub error_by_step: Vec<Option<f64>>,
+}
+
+/// One dimension's errors on validation episodes beside those on the episodes trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gap {
+    /// Mean absolute error on validation less that on training episodes, in the dimension's unit.
+    pub mean_error: f64,
+    /// The same over the dimension's standard deviation in the data; absolute where that is 0.
+    pub normalized_error: f64,
+    /// R² on training less that on validation episodes.
+    pub r2: f64,
 }
 
 /// Errors of some of the frames.
@@ -328,6 +421,12 @@ pub enum Check {
     ForeignStatistics,
     /// H2: a dimension is scaled by a spread near zero, and data lie many spreads off.
     TinySpread,
+    /// H2: the dataset's own statistics are not those of its rows.
+    OwnStatistics,
+    /// H2: normalised numbers lie far out.
+    FarValues,
+    /// H2: actions go with the states of other joints.
+    OrderMismatch,
     /// H2: state and action of a joint differ by a factor such as degrees against radians.
     UnitMismatch,
     /// H3: few dimensions have most of the loss.
@@ -354,7 +453,13 @@ impl Check {
     pub fn hypothesis(self) -> Hypothesis {
         match self {
             Self::Idle => Hypothesis::H1,
-            Self::Swapped | Self::ForeignStatistics | Self::TinySpread | Self::UnitMismatch => Hypothesis::H2,
+            Self::Swapped
+            | Self::OwnStatistics
+            | Self::ForeignStatistics
+            | Self::TinySpread
+            | Self::FarValues
+            | Self::OrderMismatch
+            | Self::UnitMismatch => Hypothesis::H2,
             Self::LossShare => Hypothesis::H3,
             Self::Undertrained | Self::Overfitted => Hypothesis::H4,
             Self::Misaligned | Self::StaleQueue => Hypothesis::H5,
@@ -371,6 +476,9 @@ impl Check {
             Self::Swapped => "dimensions are swapped",
             Self::ForeignStatistics => "statistics of other data",
             Self::TinySpread => "scaled by a spread near zero",
+            Self::OwnStatistics => "the dataset's own statistics are wrong",
+            Self::FarValues => "numbers far outside their scale",
+            Self::OrderMismatch => "state and action in different order",
             Self::UnitMismatch => "state and action in different units",
             Self::LossShare => "a few dimensions have most of the loss",
             Self::Multimodal => "several right answers",

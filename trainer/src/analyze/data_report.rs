@@ -1,8 +1,12 @@
 //! What the episodes are like, whatever policy learns from them. Pure.
 
-use crate::analyze::analysis::{DataReport, Distribution, Lag, Outlier, Phase};
+use crate::analyze::analysis::{
+    Crossing, DataReport, Distribution, Lag, NormalizedReport, Outlier, OwnStatistics, Phase,
+};
+use crate::analyze::checks::normalized;
 use crate::analyze::episodes::{Track, Tracks, state_of};
 use crate::analyze::measures::{Moments, correlation, mean};
+use sinew_models::processors::FeatureStatistics;
 
 /// Bins of a histogram.
 const BIN_COUNT: usize = 32;
@@ -26,7 +30,7 @@ pub const PHASES: [&str; 4] = ["start", "middle", "end", "near gripper events"];
 /// The place in [`PHASES`] that overlaps the thirds.
 pub const NEAR_GRIPPER: usize = 3;
 
-/// Names of action and state, and what `inspect` found wrong.
+/// Names of action and state.
 #[derive(Clone, Debug)]
 pub struct Names<'a> {
     /// The action's.
@@ -35,9 +39,29 @@ pub struct Names<'a> {
     pub state: &'a [&'a str],
 }
 
+/// What state and action are normalised with.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// The state.
+    pub state: &'a FeatureStatistics,
+    /// The action.
+    pub action: &'a FeatureStatistics,
+    /// Whether they are a policy's.
+    pub are_the_policys: bool,
+}
+
+/// What was found of the dataset before its numbers were looked at.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// What `inspect` found wrong.
+    pub faults: Vec<String>,
+    /// The statistics that it keeps of itself.
+    pub own_statistics: OwnStatistics,
+}
+
 /// Looks at every episode.
 #[must_use]
-pub fn report(tracks: &Tracks, names: &Names<'_>, fps: f64, faults: Vec<String>) -> DataReport {
+pub fn report(tracks: &Tracks, names: &Names<'_>, rules: &Rules<'_>, fps: f64, found: Found) -> DataReport {
     let episodes = &tracks.tracks;
     let grippers = gripper_dimensions(names.action);
     let action: Vec<Distribution> = (0..names.action.len())
@@ -60,15 +84,25 @@ pub fn report(tracks: &Tracks, names: &Names<'_>, fps: f64, faults: Vec<String>)
     }
     let phases = PHASES.iter().zip(row_counts);
     let phases = phases.map(|(name, row_count)| Phase { name: (*name).to_owned(), row_count }).collect();
+    let lags = if tracks.stride == 1 { lags(episodes, names) } else { Vec::new() };
     DataReport {
         episode_count: episodes.len(),
         row_count: episodes.iter().map(|track| track.id.length).sum(),
-        lags: if tracks.stride == 1 { lags(episodes, names) } else { Vec::new() },
+        normalized: NormalizedReport {
+            is_the_policys: rules.are_the_policys,
+            action_mode: rules.action.mode,
+            state_mode: rules.state.mode,
+            action: normalized(rules.action, &action),
+            state: normalized(rules.state, &state),
+        },
+        crossings: crossings(episodes, names, usual_lag(&lags)),
+        lags,
         duplicate_row_count: episodes.iter().map(duplicates).sum(),
         idle_row_count: episodes.iter().map(|track| idle_rows(track, &action)).sum(),
         phases,
         outliers: outliers(tracks, names.action, fps),
-        faults,
+        faults: found.faults,
+        own_statistics: found.own_statistics,
         action,
         state,
     }
@@ -165,10 +199,14 @@ fn idle_rows(track: &Track, action: &[Distribution]) -> usize {
     (1..track.len()).filter(rests).count()
 }
 
+/// Places of action and state of each joint that has both.
+fn joints(names: &Names<'_>) -> Vec<(usize, usize)> {
+    let actions = names.action.iter().enumerate();
+    actions.filter_map(|(action, name)| Some((action, state_of(name, names.state)?))).collect()
+}
+
 /// The shift with the highest correlation between an action and its joint's state.
 fn lags(episodes: &[Track], names: &Names<'_>) -> Vec<Lag> {
-    let pairs = names.action.iter().enumerate();
-    let pairs = pairs.filter_map(|(action, name)| Some((action, state_of(name, names.state)?)));
     let best = |(action, state): (usize, usize)| {
         let at = |rows: i64| Lag {
             action,
@@ -178,7 +216,40 @@ fn lags(episodes: &[Track], names: &Names<'_>) -> Vec<Lag> {
         };
         LAGS.map(at).max_by(|a, b| a.correlation.total_cmp(&b.correlation))
     };
-    pairs.filter_map(best).filter(|lag| lag.correlation > 0.0).collect()
+    joints(names).into_iter().filter_map(best).filter(|lag| lag.correlation > 0.0).collect()
+}
+
+/// The median of the lags: a robot is as late with one joint as with another, whatever the names say. 0 of none.
+fn usual_lag(lags: &[Lag]) -> i64 {
+    let mut rows: Vec<i64> = lags.iter().map(|lag| lag.rows).collect();
+    rows.sort_unstable();
+    rows.get(rows.len() / 2).copied().unwrap_or(0)
+}
+
+/// Which joint's state each action goes with best besides its own, among joints that move.
+fn crossings(episodes: &[Track], names: &Names<'_>, lag_rows: i64) -> Vec<Crossing> {
+    let joints = joints(names);
+    let with = |action: usize, state: usize| correlation(&shifted(episodes, action, state, lag_rows));
+    let crossing = |&(action, own): &(usize, usize)| {
+        let others = joints.iter().filter(|(_, other)| *other != own);
+        let others = others.map(|(twin, other)| (*twin, *other, with(action, *other)));
+        let (twin, other, other_correlation) = others.max_by(|a, b| a.2.total_cmp(&b.2))?;
+        Some(Crossing {
+            action,
+            own,
+            own_correlation: with(action, own),
+            other,
+            other_correlation,
+            twins: correlation(&together(episodes, action, twin)),
+        })
+    };
+    joints.iter().filter_map(crossing).collect()
+}
+
+/// Pairs of two actions in the same row.
+fn together(episodes: &[Track], one: usize, other: usize) -> Vec<(f64, f64)> {
+    let pairs = episodes.iter().flat_map(|track| track.action[one].iter().zip(&track.action[other]));
+    pairs.map(|(one, other)| (f64::from(*one), f64::from(*other))).collect()
 }
 
 /// Pairs of (action at a row, state `rows` later).

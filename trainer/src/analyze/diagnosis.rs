@@ -1,8 +1,8 @@
 //! From findings to a verdict: which dimensions failed, the first cause of each, and what to say first. Pure.
 
 use crate::analyze::analysis::{Check, Diagnosis, DimensionVerdict, Finding, Outcome, Verdict};
-use crate::analyze::checks::{self, Evidence};
-use crate::analyze::remedy;
+use crate::analyze::checks::{self, Evidence, Recorded};
+use crate::analyze::remedy::{self, Cause, Training};
 
 /// Checks that are faults even where every dimension is followed.
 const FAULTS: [Check; 2] = [Check::Misaligned, Check::ForeignStatistics];
@@ -11,8 +11,9 @@ const FAULTS: [Check; 2] = [Check::Misaligned, Check::ForeignStatistics];
 #[must_use]
 pub fn of_policy(evidence: &Evidence<'_>, trained_steps: u64) -> Diagnosis {
     let findings = checks::all(evidence);
-    let dimensions: Vec<DimensionVerdict> =
-        (0..evidence.action_names.len()).map(|dimension| verdict(evidence, dimension, &findings)).collect();
+    let dimensions: Vec<DimensionVerdict> = (0..evidence.recorded.action_names.len())
+        .map(|dimension| verdict(evidence, dimension, &findings))
+        .collect();
     let failed = dimensions.iter().filter(|verdict| evidence.fails(verdict.dimension)).count();
     let fault = FAULTS.into_iter().find(|check| is_supported(&findings, *check, None));
     let first_cause = main_cause(&dimensions).or(fault);
@@ -20,7 +21,7 @@ pub fn of_policy(evidence: &Evidence<'_>, trained_steps: u64) -> Diagnosis {
     let names = |cause: Option<Check>| {
         let of_cause =
             dimensions.iter().filter(|verdict| evidence.fails(verdict.dimension) && verdict.cause == cause);
-        of_cause.map(|verdict| evidence.action_names[verdict.dimension].as_str()).collect::<Vec<_>>()
+        of_cause.map(|verdict| evidence.recorded.action_names[verdict.dimension].as_str()).collect::<Vec<_>>()
     };
     let width = dimensions.len();
     let headline = match first_cause {
@@ -49,36 +50,78 @@ pub fn of_policy(evidence: &Evidence<'_>, trained_steps: u64) -> Diagnosis {
     if !unexplained.is_empty() {
         text.push(format!("No check says why: {}.", listed(&unexplained)));
     }
+    let blamed: Vec<Cause> = causes
+        .iter()
+        .map(|cause| {
+            let mine = dimensions.iter().filter(|verdict| verdict.cause == Some(*cause));
+            Cause { check: *cause, dimensions: mine.map(|verdict| verdict.dimension).collect() }
+        })
+        .collect();
+    let training = Training {
+        steps: trained_steps,
+        state_names: evidence.dataset_state_names(),
+        fair_weights: checks::fair_weights(evidence),
+        is_at_its_limit: checks::is_at_its_limit(evidence),
+    };
     Diagnosis {
         headline,
         text,
         is_healthy: failed == 0 && first_cause.is_none(),
         first_cause,
-        remedy_toml: remedy::overlay(evidence, &causes, &dimensions, &findings, trained_steps),
+        remedy_toml: remedy::overlay(&evidence.recorded, &training, &blamed, &findings),
         dimensions,
         findings,
     }
 }
 
-/// Sums up episodes without a policy.
+/// Judges episodes without a policy.
 #[must_use]
-pub fn of_data(fault_count: usize, outlier_count: usize, idle_share: f64) -> Diagnosis {
-    let text = vec![
-        format!("{outlier_count} odd episodes are listed below."),
-        format!("{:.0} % of the rows are idle: no action dimension moves.", 100.0 * idle_share),
-    ];
+pub fn of_data(recorded: &Recorded<'_>) -> Diagnosis {
+    let data = recorded.data;
+    let findings = recorded.findings();
+    let mut causes: Vec<Cause> = Vec::new();
+    for finding in findings.iter().filter(|finding| finding.verdict == Verdict::Supported) {
+        match causes.iter_mut().find(|cause| cause.check == finding.check) {
+            Some(cause) => cause.dimensions.extend(finding.dimension),
+            None => causes
+                .push(Cause { check: finding.check, dimensions: finding.dimension.into_iter().collect() }),
+        }
+    }
+    let faults = match data.faults.len() {
+        0 => "The dataset has no fault that `inspect` finds".to_owned(),
+        1 => "The dataset has a fault, listed below".to_owned(),
+        count => format!("The dataset has {count} faults, listed below"),
+    };
+    let titles: Vec<&str> = causes.iter().map(|cause| cause.check.title()).collect();
+    let headline = match titles.as_slice() {
+        [] => format!("{faults}; no check finds anything wrong with its numbers."),
+        titles => format!("{faults}. To look at before training: {}.", titles.join("; ")),
+    };
+    let mut text: Vec<String> = causes
+        .iter()
+        .map(|cause| {
+            let mine = |finding: &&Finding| finding.check == cause.check && !finding.remedy.is_empty();
+            let remedy = findings.iter().find(mine).map_or("", |finding| finding.remedy.as_str());
+            let names: Vec<&str> = cause.dimensions.iter().map(|place| recorded.name(*place)).collect();
+            let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+            format!("{}{names}. {remedy}", sentence(cause.check.title()))
+        })
+        .collect();
+    text.push(format!(
+        "{:.0} % of the rows are idle (no action dimension moves), {} of {} repeat the row before, {} episodes are odd.",
+        100.0 * data.idle_row_count as f64 / data.row_count.max(1) as f64,
+        data.duplicate_row_count,
+        data.row_count,
+        data.outliers.len()
+    ));
     Diagnosis {
-        headline: match fault_count {
-            0 => "The dataset has no fault that `inspect` finds.".to_owned(),
-            1 => "The dataset has a fault, listed below.".to_owned(),
-            _ => format!("The dataset has {fault_count} faults, listed below."),
-        },
+        headline,
         text,
-        is_healthy: fault_count == 0,
-        first_cause: None,
+        is_healthy: data.faults.is_empty() && causes.is_empty(),
+        first_cause: causes.first().map(|cause| cause.check),
         dimensions: Vec::new(),
-        findings: Vec::new(),
-        remedy_toml: String::new(),
+        remedy_toml: remedy::overlay(recorded, &Training::default(), &causes, &findings),
+        findings,
     }
 }
 
@@ -91,6 +134,8 @@ fn verdict(evidence: &Evidence<'_>, dimension: usize, findings: &[Finding]) -> D
         let explains = |finding: &&Finding| {
             finding.dimension.is_none_or(|place| place == dimension)
                 && (finding.check != Check::ForeignStatistics || train.r2 < checks::LEARNED_R2)
+                // What the dataset says of itself is no matter of the policy's, which has its own.
+                && finding.check != Check::OwnStatistics
         };
         let mut mine = supported.filter(explains);
         mine.next().map(|finding| finding.check)

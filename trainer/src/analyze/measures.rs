@@ -2,7 +2,7 @@
 //!
 //! Only steps inside their episode count: beyond its end there is no truth.
 
-use crate::analyze::analysis::{DimensionReport, GroupReport, SplitReport};
+use crate::analyze::analysis::{DimensionReport, Gap, GroupReport, SplitReport};
 use crate::analyze::predictions::{PredictionSet, Predictions};
 
 /// What a dimension is measured against.
@@ -73,6 +73,18 @@ pub fn split(set: &PredictionSet, of: &Predictions, scales: &[Scale]) -> Option<
         normalized_error: sum / dimensions.len().max(1) as f64,
         dimensions,
     })
+}
+
+/// What is lost from the episodes trained on to the others, by dimension.
+#[must_use]
+pub fn gap(train: &SplitReport, validation: &SplitReport) -> Vec<Gap> {
+    let pairs = train.dimensions.iter().zip(&validation.dimensions);
+    let gap = |(train, validation): (&DimensionReport, &DimensionReport)| Gap {
+        mean_error: validation.mean_error - train.mean_error,
+        normalized_error: validation.normalized_error - train.normalized_error,
+        r2: train.r2 - validation.r2,
+    };
+    pairs.map(gap).collect()
 }
 
 /// Errors of one dimension's numbers.

@@ -2,9 +2,11 @@
 
 pub mod analysis;
 pub mod baselines;
+pub mod certainty;
 pub mod checks;
 pub mod compare;
 pub mod data_report;
+pub mod dataset_side;
 pub mod diagnosis;
 pub mod episodes;
 pub mod gradients;

@@ -169,6 +169,14 @@ impl Policy {
         }
     }
 
+    /// Whether the VLM stayed as it was in training, as the configuration says; a bundle does not say.
+    pub fn is_expert_only(&self) -> Option<bool> {
+        match self {
+            Self::Checkpoint(setup) => Some(setup.config.policy.train_expert_only),
+            Self::Bundle(_) => None,
+        }
+    }
+
     /// Ready to answer.
     ///
     /// # Errors

@@ -1,46 +1,65 @@
 //! What to change, as an overlay for `train --config`. Pure.
 
-use crate::analyze::analysis::{Check, DimensionVerdict, Finding, Verdict};
-use crate::analyze::checks::{Evidence, fair_weights};
+use crate::analyze::analysis::{Check, Finding, Verdict};
+use crate::analyze::checks::Recorded;
 use sinew_models::contract::Mode;
 
 /// Times the steps so far for a policy that was trained too little.
 const STEPS_FACTOR: u64 = 4;
 /// The floor is raised to so many times the spread that is too small.
 const FLOOR_FACTOR: f64 = 10.0;
+/// A movement is a change by this part of the smallest range of the dimensions that rest.
+const SEGMENT_PART: f64 = 0.05;
 /// The trainer's own default, below which a floor makes no sense in radians or metres.
 const FLOOR: f64 = 1e-3;
+
+/// A cause, with the dimensions that it is the cause of.
+#[derive(Clone, Debug)]
+pub struct Cause {
+    /// The check.
+    pub check: Check,
+    /// Places of the action's dimensions.
+    pub dimensions: Vec<usize>,
+}
+
+/// What is known of the training whose policy is to be mended.
+#[derive(Clone, Debug, Default)]
+pub struct Training {
+    /// Steps that it took.
+    pub steps: u64,
+    /// Factors that would give each dimension its fair share of the loss.
+    pub fair_weights: Vec<Option<f64>>,
+    /// Names of the state that the dataset itself has, in order.
+    pub state_names: Vec<String>,
+    /// Whether what is trained seems to be at its limit, while more of the model is frozen.
+    pub is_at_its_limit: bool,
+}
 
 /// The overlay's lines: what a configuration can change as keys, what it cannot as comments. Empty without a cause.
 #[must_use]
 pub fn overlay(
-    evidence: &Evidence<'_>,
-    causes: &[Check],
-    dimensions: &[DimensionVerdict],
+    recorded: &Recorded<'_>,
+    training: &Training,
+    causes: &[Cause],
     findings: &[Finding],
-    trained_steps: u64,
 ) -> String {
     let mut text = String::new();
     for cause in causes {
         let mine: Vec<&Finding> = findings
             .iter()
-            .filter(|finding| finding.check == *cause && finding.verdict == Verdict::Supported)
+            .filter(|finding| finding.check == cause.check && finding.verdict == Verdict::Supported)
             .collect();
-        text.push_str(&format!("# {}\n", cause.title()));
+        text.push_str(&format!("# {}\n", cause.check.title()));
         for remedy in distinct(&mine) {
             text.push_str(&format!("# {}\n", remedy.replace('\n', " ")));
         }
-        let named: Vec<&str> = dimensions
-            .iter()
-            .filter(|verdict| verdict.cause == Some(*cause))
-            .map(|verdict| evidence.action_names[verdict.dimension].as_str())
-            .collect();
         // How long the training should be cannot be told from one that learned from wrong numbers.
-        let is_early = *cause == Check::Undertrained && causes.iter().any(|other| *other <= Check::LossShare);
+        let is_early =
+            cause.check == Check::Undertrained && causes.iter().any(|other| other.check <= Check::LossShare);
         if is_early {
             text.push_str("# First train as long as before with the rest of this file, and analyse again.\n");
         } else {
-            text.push_str(&keys(evidence, *cause, &named, trained_steps));
+            text.push_str(&keys(recorded, training, cause));
         }
         text.push('\n');
     }
@@ -58,45 +77,66 @@ fn distinct<'a>(findings: &[&'a Finding]) -> Vec<&'a str> {
 }
 
 /// Dotted keys, so that causes can follow each other without sharing tables.
-fn keys(evidence: &Evidence<'_>, cause: Check, named: &[&str], trained_steps: u64) -> String {
-    match cause {
-        Check::TinySpread => format!("data.std_floor = {:e}\n", floor(evidence)),
-        Check::LossShare if evidence.action_rule.mode == Mode::Identity => {
+fn keys(recorded: &Recorded<'_>, training: &Training, cause: &Cause) -> String {
+    match cause.check {
+        Check::TinySpread => format!("data.std_floor = {:e}\n", floor(recorded)),
+        Check::LossShare if recorded.action_rule.mode == Mode::Identity => {
             "data.normalization.action = \"MEAN_STD\"\n".to_owned()
         }
         Check::LossShare => {
-            let weights = evidence.action_names.iter().zip(fair_weights(evidence));
-            let line = |(name, weight): (&String, Option<f64>)| {
+            let weights = recorded.action_names.iter().zip(&training.fair_weights);
+            let line = |(name, weight): (&String, &Option<f64>)| {
                 weight.map(|weight| format!("data.weights.dimensions.{} = {weight:.4}\n", quoted(name)))
             };
             weights.filter_map(line).collect()
         }
-        Check::Idle => {
-            let range = |name: &&str| {
-                let place = evidence.action_names.iter().position(|known| known == name);
-                place.map_or(0.0, |place| evidence.data.action[place].max - evidence.data.action[place].min)
-            };
-            let threshold = 0.05 * named.iter().map(range).fold(f64::INFINITY, f64::min);
-            let names = named.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
-            format!(
-                "data.weights.segment = {{ dimensions = [{names}], threshold = {threshold:.4e}, margin = 10, factor = 5.0 }}\n"
-            )
+        Check::Idle => segment(recorded, &cause.dimensions),
+        Check::Undertrained if training.is_at_its_limit => {
+            "policy.train_expert_only = false\npolicy.freeze_vision_encoder = false\ncache.mode = \"off\"\n".to_owned()
         }
-        Check::Undertrained if trained_steps > 0 => format!("run.steps = {}\n", STEPS_FACTOR * trained_steps),
+        Check::Undertrained if training.steps > 0 => format!("run.steps = {}\n", STEPS_FACTOR * training.steps),
         Check::Overfitted => {
             "optimizer.ema_decay = 0.99\naugment.brightness = 0.2\naugment.contrast = 0.2\naugment.shift_px = 8\n\
              augment.state_noise = 0.05\n"
                 .to_owned()
         }
-        Check::CopiesState => "augment.state_dropout = 0.2\n".to_owned(),
+        Check::CopiesState => without_state(recorded, training, &cause.dimensions),
         _ => "# No key of the configuration changes that.\n".to_owned(),
     }
 }
 
+/// What is not shown cannot be repeated: the state without the joints that are.
+fn without_state(recorded: &Recorded<'_>, training: &Training, dimensions: &[usize]) -> String {
+    let repeated: Vec<&str> = dimensions
+        .iter()
+        .filter_map(|place| Some(recorded.state_names[recorded.state_of[*place]?]))
+        .collect();
+    let rest = training.state_names.iter().filter(|name| !repeated.contains(&name.as_str()));
+    let rest: Vec<String> = rest.map(|name| quoted(name)).collect();
+    if rest.is_empty() {
+        return "augment.state_dropout = 0.2\n".to_owned();
+    }
+    format!("data.state = [{}]\n", rest.join(", "))
+}
+
+/// Frames near movements of dimensions that mostly rest count more.
+fn segment(recorded: &Recorded<'_>, dimensions: &[usize]) -> String {
+    let range = |place: &usize| {
+        let data = &recorded.data.action[*place];
+        data.max - data.min
+    };
+    let threshold = SEGMENT_PART * dimensions.iter().map(range).fold(f64::INFINITY, f64::min);
+    let names: Vec<String> = dimensions.iter().map(|place| quoted(recorded.name(*place))).collect();
+    format!(
+        "data.weights.segment = {{ dimensions = [{}], threshold = {threshold:.4e}, margin = 10, factor = 5.0 }}\n",
+        names.join(", ")
+    )
+}
+
 /// Above every spread that is too small, of the policy's state and action.
-fn floor(evidence: &Evidence<'_>) -> f64 {
-    let small = [evidence.action_rule, evidence.state_rule].into_iter().flat_map(|rule| &rule.dimensions);
-    let usual = evidence.usual_std();
+fn floor(recorded: &Recorded<'_>) -> f64 {
+    let small = [recorded.action_rule, recorded.state_rule].into_iter().flat_map(|rule| &rule.dimensions);
+    let usual = recorded.usual_std();
     let small = small.map(|dimension| dimension.std).filter(|std| *std < 0.01 * usual);
     small.fold(FLOOR, |floor, std| floor.max(FLOOR_FACTOR * std))
 }

@@ -5,8 +5,10 @@ use crate::analyze::analysis::{
     Analysis, DataReport, Diagnosis, Dimension, FORMAT_VERSION, PolicyReport, Subject,
 };
 use crate::analyze::baselines;
-use crate::analyze::checks::Evidence;
-use crate::analyze::data_report::{self, Names};
+use crate::analyze::certainty::Certainty;
+use crate::analyze::checks::{Evidence, Recorded};
+use crate::analyze::data_report::{self, Rules};
+use crate::analyze::dataset_side;
 use crate::analyze::episodes::{Tracks, state_of};
 use crate::analyze::journal::Journal;
 use crate::analyze::measures::{self, Moments, Scale};
@@ -18,7 +20,7 @@ use crate::analyze::subject::{self, PolicyPlace};
 use crate::analyze::{diagnosis, gradients, modes};
 use crate::checkpoint::policy_folder::write_json;
 use crate::config::TrainConfig;
-use crate::data::{Corpus, Severity, Statistics, check};
+use crate::data::{Corpus, Statistics};
 use indicatif::ProgressBar;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -80,39 +82,29 @@ pub fn analyze(
 }
 
 fn of_data(request: &Request) -> Result<Analysis, Error> {
-    let config = subject::config(None, &request.dataset, &request.overlays)?;
+    let mut config = subject::config(None, &request.dataset, &request.overlays)?;
+    // Without a policy no episode is kept apart.
+    config.data.validation_fraction = 0.0;
     let corpus = Corpus::open(&config.data, 1)?;
     let tracks = Tracks::read(&corpus)?;
-    let report = report(&corpus, &tracks);
-    let idle_share = report.idle_row_count as f64 / report.row_count.max(1) as f64;
-    let diagnosis = diagnosis::of_data(report.faults.len(), report.outliers.len(), idle_share);
+    let statistics = Statistics::of(&corpus)?;
+    let normalization = &config.data.normalization;
+    let action_rule = statistics.action.normalizer(normalization.action);
+    let state_rule = statistics.state.normalizer(normalization.state);
+    let rules = Rules { state: &state_rule, action: &action_rule, are_the_policys: false };
+    let report = dataset_side::report(&corpus, &tracks, &config.data, &rules)?;
+    let (action_names, state_names) = (corpus.action_names(), corpus.state_names());
+    let state_of: Vec<Option<usize>> = action_names.iter().map(|name| state_of(name, &state_names)).collect();
+    let recorded = Recorded {
+        action_names,
+        state_names: &state_names,
+        state_of: &state_of,
+        data: &report,
+        action_rule: &action_rule,
+        state_rule: &state_rule,
+    };
+    let diagnosis = diagnosis::of_data(&recorded);
     assemble(request, &config, &corpus, report, None, diagnosis)
-}
-
-fn report(corpus: &Corpus, tracks: &Tracks) -> DataReport {
-    let faults = (0..corpus.dataset_count()).flat_map(|place| {
-        let findings = check(corpus.dataset(place), false, || ());
-        findings
-            .0
-            .into_iter()
-            .filter(|finding| finding.severity == Severity::Fault)
-            .map(|finding| finding.message)
-    });
-    let names = Names { action: corpus.action_names(), state: &corpus.state_names() };
-    let mut report = data_report::report(tracks, &names, corpus.fps(), faults.collect());
-    for outlier in &mut report.outliers {
-        outlier.link = link(corpus, outlier.episode_index, outlier.row);
-    }
-    report
-}
-
-/// The first camera's video with the row's time in it, which browsers and players understand.
-fn link(corpus: &Corpus, episode_index: u64, row: usize) -> Option<String> {
-    let dataset = corpus.dataset(0);
-    let camera = &dataset.cameras().first()?.name;
-    let (path, place_s) = dataset.episode(episode_index).ok()?.picture_place(camera, row).ok()?;
-    let path = path.canonicalize().ok()?.display().to_string().replace('%', "%25").replace(' ', "%20");
-    Some(format!("file://{path}#t={place_s:.2}"))
 }
 
 /// What is known of a policy beside its errors.
@@ -144,7 +136,9 @@ fn of_policy(
     bar.set_message("checks");
     let corpus = asked.corpus();
     let tracks = Tracks::read(corpus)?;
-    let report = report(corpus, &tracks);
+    let [state_rule, action_rule] = asked.rules()?;
+    let rules = Rules { state: &state_rule, action: &action_rule, are_the_policys: true };
+    let report = dataset_side::report(corpus, &tracks, &asked.config().data, &rules)?;
     let scales: Vec<Scale> =
         report.action.iter().map(|data| Scale { mean: data.mean, std: data.std }).collect();
     let near_gripper = near_gripper(&tracks, corpus, &report);
@@ -152,7 +146,16 @@ fn of_policy(
         return Err(Error::Usage("no frame to predict from is left by the filters of [data]".to_owned()));
     };
     let trained_steps = subject::trained_steps(&asked);
-    let diagnosis = diagnose(&asked, request, &predictions, &policy, &report, &scales, trained_steps)?;
+    let certainty = Certainty::of(&tracks, corpus.train_episodes().len());
+    let facts = Measured {
+        predictions: &predictions,
+        policy: &policy,
+        report: &report,
+        rules,
+        scales: &scales,
+        certainty,
+    };
+    let diagnosis = diagnose(&asked, request.extent.seed, &facts, trained_steps)?;
     let facts = PolicyFacts { place: place.folder().to_owned(), id, trained_steps };
     let analysis = assemble(request, asked.config(), corpus, report, Some((policy, facts)), diagnosis)?;
     journal.finish()?;
@@ -168,43 +171,53 @@ fn journal_key(policy: &Policy, policy_id: &str, extent: Extent) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What was measured, and is judged now.
+struct Measured<'a> {
+    predictions: &'a Predictions,
+    policy: &'a PolicyReport,
+    report: &'a DataReport,
+    rules: Rules<'a>,
+    scales: &'a [Scale],
+    certainty: Option<Certainty>,
+}
+
 fn diagnose(
     asked: &Policy,
-    request: &Request,
-    predictions: &Predictions,
-    policy: &PolicyReport,
-    report: &DataReport,
-    scales: &[Scale],
+    seed: u64,
+    measured: &Measured<'_>,
     trained_steps: Option<u64>,
 ) -> Result<Diagnosis, Error> {
     let corpus = asked.corpus();
     let (action_names, state_names) = (corpus.action_names(), corpus.state_names());
     let state_of: Vec<Option<usize>> = action_names.iter().map(|name| state_of(name, &state_names)).collect();
-    let judged = if predictions.validation.is_empty() { &predictions.train } else { &predictions.validation };
-    let support = baselines::support(corpus, request.extent.seed)?;
+    let predictions = measured.predictions;
+    let support = baselines::support(corpus, seed)?;
     let pull = match asked {
-        Policy::Checkpoint(setup) => {
-            gradients::measure(setup, &predictions.train.frames, request.extent.seed)?
-        }
+        Policy::Checkpoint(setup) => gradients::measure(setup, &predictions.train.frames, seed)?,
         // Graphs have no gradient.
         Policy::Bundle(_) => None,
     };
     let modes = modes::measure(&support, action_names.len());
-    let [state_rule, action_rule] = asked.rules()?;
     let evidence = Evidence {
-        action_names,
-        state_names: &state_names,
-        state_of: &state_of,
+        recorded: Recorded {
+            action_names,
+            state_names: &state_names,
+            state_of: &state_of,
+            data: measured.report,
+            action_rule: measured.rules.action,
+            state_rule: measured.rules.state,
+        },
         predictions,
-        policy,
-        data: report,
+        policy: measured.policy,
         train: &Statistics::of(corpus)?,
-        scales,
-        action_rule: &action_rule,
-        state_rule: &state_rule,
+        train_episode_count: corpus.train_episodes().len(),
+        certainty: measured.certainty.as_ref(),
+        scales: measured.scales,
         std_floor: asked.config().data.std_floor,
         dimension_weights: &asked.dimension_weights(),
-        baselines: &baselines::measure(&support, predictions, judged, &state_of),
+        baselines: &baselines::measure(&support, predictions, predictions.judged(), &state_of),
+        derived_count: asked.config().data.derived.len(),
+        is_expert_only: asked.is_expert_only(),
         modes: modes.as_deref(),
         pull: pull.as_ref(),
     };
@@ -246,9 +259,12 @@ fn policy_report(of: &Predictions, scales: &[Scale], near: &NearGripper) -> Opti
             }
         })
     });
+    let train = measures::split(&of.train, of, scales)?;
+    let validation = measures::split(&of.validation, of, scales);
     Some(PolicyReport {
-        train: measures::split(&of.train, of, scales)?,
-        validation: measures::split(&of.validation, of, scales),
+        gap: validation.as_ref().map(|validation| measures::gap(&train, validation)),
+        train,
+        validation,
         tasks: tasks.collect(),
         phases: phases.collect(),
         noise_spread: noise_spread(of),

@@ -22,6 +22,8 @@ pub struct Disagreement {
     pub ours: f64,
     /// What the dataset says.
     pub theirs: f64,
+    /// The difference relative to the dimension's range or mean, whichever is larger.
+    pub part: f64,
 }
 
 /// Where our statistics and a dataset's own differ by more than `tolerance`, or nothing if the dataset has none. Means
@@ -51,10 +53,19 @@ pub fn compare(
                     found: vec![theirs.len()],
                 })?;
                 let scale = (ours.max[place] - ours.min[place]).max(ours.mean[place].abs());
-                let is_close = (ours_here - theirs).abs() <= tolerance * scale;
+                let difference = (ours_here - theirs).abs();
+                let is_close = difference <= tolerance * scale;
                 if !is_close {
                     let dimension = ours.names[place].clone();
-                    found.push(Disagreement { feature, dimension, statistic, ours: *ours_here, theirs });
+                    let part = difference / scale.max(f64::MIN_POSITIVE);
+                    found.push(Disagreement {
+                        feature,
+                        dimension,
+                        statistic,
+                        ours: *ours_here,
+                        theirs,
+                        part,
+                    });
                 }
             }
         }

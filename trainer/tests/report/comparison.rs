@@ -88,6 +88,16 @@ fn it_is_written_for_people_and_programs() {
         assert!(page.contains(&format!("<data value=\"{}\">", dimension.change.mean_error.after)));
     }
     assert!(text.contains("only in the first: wrist_flex.pos"));
+    // A picture of errors, of changes and of R², and one a dimension of the error by step; each inside the page.
+    assert_eq!(page.matches("src=\"data:image/png;base64,").count(), 3 + comparison.dimensions.len());
+    for plot in ["errors", "changes", "explained", "error_by_step"] {
+        assert!(
+            folder.path().join(format!("plots/{plot}.png")).is_file()
+                && page.contains(&format!("id=\"plot-{plot}\""))
+        );
+    }
+    let steps = &comparison.dimensions[0].error_by_step;
+    assert!(steps.0.len() == 50 && steps.0[20] > steps.1[20], "{steps:?}");
 }
 
 /// What `analyze` leaves in a folder is what is compared.

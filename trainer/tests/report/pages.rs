@@ -1,7 +1,8 @@
 //! What is in the page, against the analysis it was written from.
 
-use crate::sample::{Sample, r1pro, so101};
+use crate::sample::{Sample, r1pro, r1pro_retrained, so101};
 use sinew_trainer::analyze::analysis::{Analysis, Outcome};
+use sinew_trainer::analyze::compare::{self, Analysed};
 use sinew_trainer::analyze::report;
 use std::fs;
 use std::path::Path;
@@ -78,6 +79,7 @@ fn a_report_is_whole() {
             "action_distribution.png",
             "action_state_lag.png",
             "correlation.png",
+            "error_by_side.png",
             "error_by_step.png",
             "error_histograms.png",
             "idle_shares.png",
@@ -106,11 +108,19 @@ fn rows_hold_their_dimensions_numbers() {
     let rows: Vec<&str> = section[..section.find("</table>").unwrap()].split("<tr>").skip(2).collect();
     assert_eq!(rows.len(), 23);
     let validation = analysis.policy.as_ref().unwrap().validation.as_ref().unwrap();
-    for ((row, dimension), report) in rows.iter().zip(&analysis.action).zip(&validation.dimensions) {
+    let gaps = analysis.policy.as_ref().unwrap().gap.as_ref().unwrap();
+    let all = rows.iter().zip(&analysis.action).zip(&validation.dimensions).zip(gaps);
+    for (((row, dimension), report), gap) in all {
         assert!(row.contains(&dimension.name), "{row}");
-        for number in
-            [report.mean_error, report.max_error, report.normalized_error, report.r2, report.variance_ratio]
-        {
+        for number in [
+            report.mean_error,
+            report.max_error,
+            report.normalized_error,
+            report.r2,
+            report.variance_ratio,
+            gap.mean_error,
+            gap.r2,
+        ] {
             assert!(
                 row.contains(&format!("<data value=\"{number}\">")),
                 "{}: {number} in {row}",
@@ -156,6 +166,8 @@ fn a_dataset_alone_has_a_report() {
     let page = without_pictures(&fs::read_to_string(folder.path().join("report.html")).unwrap());
     assert!(!page.contains("id=\"dimensions\"") && !page.contains("id=\"hypotheses\""));
     assert!(page.contains("beyond what any other episode has"));
+    assert!(page.contains("1 of them are not those of the rows") && page.contains("<data value=\"35.1\">"));
+    assert!(page.contains("in standard deviations off the mean"));
     assert!(page.contains("camera &lt;wrist&gt; has 3 frames fewer than rows"));
     assert!(page.contains("id=\"plot-action_distribution\"") && !page.contains("id=\"plot-variance_ratio\""));
 }
@@ -169,4 +181,10 @@ fn samples_to_look_at() {
         write(&sample, &folder);
         println!("{}", folder.join("report.html").display());
     }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("report/r1pro_comparison");
+    let (before, after) = (r1pro(), r1pro_retrained());
+    let [before, after] =
+        [before, after].map(|Sample { analysis, predictions }| Analysed { analysis, predictions });
+    compare::write(&folder, &compare::compare(&before, &after, 0)).unwrap();
+    println!("{}", folder.join("compare.html").display());
 }

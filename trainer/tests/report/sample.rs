@@ -1,5 +1,6 @@
 //! Made-up analyses of an R1 Pro (23 numbers) and an SO-101 (6): some dimensions follow, some collapsed.
 
+use sinew_models::contract::Mode;
 use sinew_trainer::analyze::analysis::*;
 use sinew_trainer::analyze::measures::{self, Scale};
 use sinew_trainer::analyze::predictions::{PredictionSet, Predictions};
@@ -19,8 +20,28 @@ pub(crate) struct Sample {
     pub(crate) predictions: Predictions,
 }
 
+/// The same after a remedy: all but one of the five recovered, and another one got worse.
+pub(crate) fn r1pro_retrained() -> Sample {
+    sample(&r1pro_names(), |dimension| match dimension {
+        3 => Outcome::Still,
+        2 => Outcome::Collapsed,
+        18 => Outcome::Wrong,
+        _ => Outcome::Learned,
+    })
+}
+
 /// 23 joints; five of them went wrong in three ways, one never moves.
 pub(crate) fn r1pro() -> Sample {
+    sample(&r1pro_names(), |dimension| match dimension {
+        3 => Outcome::Still,
+        6 | 9 | 14 => Outcome::Collapsed,
+        18 => Outcome::Wrong,
+        21 => Outcome::Overfitted,
+        _ => Outcome::Learned,
+    })
+}
+
+fn r1pro_names() -> Vec<(String, &'static str)> {
     let mut names: Vec<(String, &str)> =
         (1..=4).map(|joint| (format!("torso_joint{joint}"), "rad")).collect();
     for side in ["left", "right"] {
@@ -31,13 +52,7 @@ pub(crate) fn r1pro() -> Sample {
         [("base_x", "m/s"), ("base_y", "m/s"), ("base_yaw", "rad/s")]
             .map(|(name, unit)| (name.to_owned(), unit)),
     );
-    sample(&names, |dimension| match dimension {
-        3 => Outcome::Still,
-        6 | 9 | 14 => Outcome::Collapsed,
-        18 => Outcome::Wrong,
-        21 => Outcome::Overfitted,
-        _ => Outcome::Learned,
-    })
+    names
 }
 
 /// Six joints; three of them collapsed.
@@ -82,6 +97,7 @@ pub(crate) fn sample(names: &[(String, &str)], outcome: impl Fn(usize) -> Outcom
             group("open the <left> drawer & look", &validation),
         ],
         phases: ["start", "middle", "end", "near gripper events"].map(|name| group(name, &train)).to_vec(),
+        gap: Some(measures::gap(&train, &validation)),
         noise_spread: data.action.iter().map(|data| 0.05 * data.std).collect(),
         train,
         validation: Some(validation),
@@ -203,6 +219,19 @@ fn data_report(outcomes: &[Outcome]) -> DataReport {
         phases: [("start", 450), ("middle", 450), ("end", 450), ("near gripper events", 210)]
             .map(|(name, row_count)| Phase { name: name.to_owned(), row_count })
             .to_vec(),
+        crossings: Vec::new(),
+        normalized: normalized(outcomes.len()),
+        own_statistics: OwnStatistics {
+            not_compared: None,
+            differences: vec![StatisticDifference {
+                feature: "action".to_owned(),
+                dimension: "left_arm_joint2".to_owned(),
+                statistic: "std".to_owned(),
+                ours: 0.61,
+                theirs: 35.1,
+                part: 28.7,
+            }],
+        },
         outliers: vec![Outlier {
             episode_index: 7,
             row: 88,
@@ -212,6 +241,21 @@ fn data_report(outcomes: &[Outcome]) -> DataReport {
             score: 9.37,
         }],
         faults: vec!["episode 5: camera <wrist> has 3 frames fewer than rows".to_owned()],
+    }
+}
+
+fn normalized(width: usize) -> NormalizedReport {
+    let of = |place: usize| {
+        let reach = 2.0 + 0.1 * place as f64;
+        Normalized { q01: -reach, q99: reach, min: -1.2 * reach, max: 1.3 * reach }
+    };
+    let all: Vec<Normalized> = (0..width).map(of).collect();
+    NormalizedReport {
+        is_the_policys: true,
+        action_mode: Mode::MeanStd,
+        state_mode: Mode::MeanStd,
+        action: all.clone(),
+        state: all,
     }
 }
 

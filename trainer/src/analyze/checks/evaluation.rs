@@ -105,7 +105,7 @@ struct Match {
 /// Does a dimension's prediction go with another dimension's truth?
 pub(super) fn swapped(evidence: &Evidence<'_>) -> Vec<Finding> {
     let (set, of) = (evidence.judged(), evidence.predictions);
-    let width = evidence.action_names.len();
+    let width = evidence.recorded.action_names.len();
     let columns: Vec<(Vec<f64>, Vec<f64>)> = (0..width)
         .map(|dimension| points(set, of, dimension).map(|point| (point.predicted, point.truth)).unzip())
         .collect();
@@ -140,14 +140,14 @@ pub(super) fn swapped(evidence: &Evidence<'_>) -> Vec<Finding> {
         let holds = looks_swapped(dimension) && looks_swapped(other);
         let measure = format!(
             "correlation of its prediction with the truth of `{}` (with its own: {straight:.2})",
-            evidence.name(other)
+            evidence.recorded.name(other)
         );
         let remedy = || {
             format!(
                 "What is predicted for `{}` is what is done by `{}`. Compare the order of the action's names in the \
                  data the policy was trained on with this dataset's; train again with the names in one order.",
-                evidence.name(dimension),
-                evidence.name(other)
+                evidence.recorded.name(dimension),
+                evidence.recorded.name(other)
             )
         };
         findings.push(SWAPPED.finding(Some(dimension), crossed, holds, measure).with_remedy(remedy));

@@ -1,6 +1,6 @@
 //! H4 and H1: was there enough training, and enough to learn from?
 
-use super::{Evidence, LEARNED_R2, Rule};
+use super::{Evidence, LEARNED_R2, Recorded, Rule};
 use crate::analyze::analysis::{Check, Finding};
 
 const UNDERTRAINED: Rule = Rule {
@@ -40,8 +40,14 @@ pub(super) fn undertrained(evidence: &Evidence<'_>) -> Vec<Finding> {
                 pull.signal_to_noise
             )
         });
-        let measure =
-            format!("R² on the episodes trained on (a simple predictor has {best:.2} on others{signal})");
+        let trained = match evidence.is_expert_only {
+            Some(true) => "; only the action expert was trained",
+            Some(false) => "; the VLM was trained too",
+            None => "",
+        };
+        let measure = format!(
+            "R² on the episodes trained on (a simple predictor has {best:.2} on others{signal}{trained})"
+        );
         let remedy = || remedy(evidence, best, train);
         findings.push(UNDERTRAINED.finding(Some(dimension), train, holds, measure).with_remedy(remedy));
     }
@@ -59,7 +65,28 @@ pub(super) fn undertrained(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The gradient's signal, over what noise alone would give, below which more of the same steps do not help.
+const NOISE: f64 = 1.5;
+/// Before it follows at all, every policy's gradient looks like noise.
+const FOLLOWS_R2: f64 = 0.2;
+
+/// Whether what is trained has learned what it can, though the training episodes are not predicted, and more of the
+/// model could be trained.
+pub(crate) fn is_at_its_limit(evidence: &Evidence<'_>) -> bool {
+    let is_lost = |dimension: usize| evidence.train_report(dimension).r2 < UNDERTRAINED.threshold;
+    let follows = |dimension: usize| evidence.train_report(dimension).r2 > FOLLOWS_R2;
+    evidence.is_expert_only == Some(true)
+        && evidence.baselines.looks_vary
+        && evidence.pull.is_some_and(|pull| pull.signal_to_noise < NOISE)
+        && evidence.failing().any(|dimension| is_lost(dimension) && follows(dimension))
+}
+
 fn remedy(evidence: &Evidence<'_>, best: f64, train_r2: f64) -> String {
+    if is_at_its_limit(evidence) {
+        return "The gradient is nothing but noise by now, and only the action expert was trained: unfreeze the VLM and \
+                its vision tower (policy.train_expert_only = false, policy.freeze_vision_encoder = false)."
+            .to_owned();
+    }
     let hint = if best >= LEARNED_R2 {
         "a simple predictor can, so it is training that lacks"
     } else {
@@ -67,8 +94,7 @@ fn remedy(evidence: &Evidence<'_>, best: f64, train_r2: f64) -> String {
          policy.freeze_vision_encoder = false"
     };
     let noise = match evidence.pull {
-        // Before it follows at all, every policy's gradient looks so.
-        Some(pull) if pull.signal_to_noise < 1.5 && train_r2 > 0.2 => {
+        Some(pull) if pull.signal_to_noise < NOISE && train_r2 > FOLLOWS_R2 => {
             " The gradient is mostly noise by now: a larger batch or a smaller rate helps more than the same steps again."
         }
         _ => "",
@@ -101,7 +127,7 @@ pub(super) fn overfitted(evidence: &Evidence<'_>) -> Vec<Finding> {
         })
         .collect();
     if findings.is_empty() {
-        let most = (0..evidence.action_names.len()).map(gap).fold(0.0, f64::max);
+        let most = (0..evidence.recorded.action_names.len()).map(gap).fold(0.0, f64::max);
         findings.push(OVERFITTED.finding(
             None,
             most,
@@ -112,12 +138,11 @@ pub(super) fn overfitted(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Does a failing dimension hardly ever move?
-pub(super) fn idle(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = evidence
-        .failing()
+/// Do these dimensions hardly ever move?
+pub(super) fn idle(recorded: &Recorded<'_>, dimensions: impl Iterator<Item = usize>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = dimensions
         .map(|dimension| {
-            let data = &evidence.data.action[dimension];
+            let data = &recorded.data.action[dimension];
             let measure = format!(
                 "share of rows in which it rests (entropy of its values {:.2} of the most there can be, range {:.4})",
                 data.entropy,
@@ -133,7 +158,7 @@ pub(super) fn idle(evidence: &Evidence<'_>) -> Vec<Finding> {
         })
         .collect();
     if findings.is_empty() {
-        let most = evidence.data.action.iter().map(|data| data.idle_share).fold(0.0, f64::max);
+        let most = recorded.data.action.iter().map(|data| data.idle_share).fold(0.0, f64::max);
         findings.push(IDLE.finding(
             None,
             most,

@@ -15,7 +15,7 @@ const SHARE: Rule = Rule {
 
 /// Of all there is to learn, a dimension's share over its fair share: its variance as the loss sees it.
 pub(super) fn share(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let width = evidence.action_names.len();
+    let width = evidence.recorded.action_names.len();
     let power: Vec<f64> = (0..width).map(|dimension| power(evidence, dimension)).collect();
     let total: f64 = power.iter().sum();
     if total <= 0.0 || width < 2 {
@@ -34,7 +34,7 @@ pub(super) fn share(evidence: &Evidence<'_>) -> Vec<Finding> {
             let measure = format!(
                 "its share of what the loss looks at over its fair share{} (`{}` has {:.1} times its own)",
                 measured(evidence, dimension),
-                evidence.name(loudest),
+                evidence.recorded.name(loudest),
                 fair(loudest)
             );
             SHARE.finding(Some(dimension), fair(dimension), holds, measure).with_remedy(|| remedy(evidence))
@@ -51,7 +51,8 @@ pub(super) fn share(evidence: &Evidence<'_>) -> Vec<Finding> {
 /// A dimension's variance in the normalised space, times what it counts.
 fn power(evidence: &Evidence<'_>, dimension: usize) -> f64 {
     let std = evidence.train.action.std[dimension];
-    let scale = scale(evidence.action_rule.mode, &evidence.action_rule.dimensions[dimension]);
+    let scale =
+        scale(evidence.recorded.action_rule.mode, &evidence.recorded.action_rule.dimensions[dimension]);
     f64::from(evidence.dimension_weights[dimension]) * (std * scale).powi(2)
 }
 
@@ -76,7 +77,7 @@ fn measured(evidence: &Evidence<'_>, dimension: usize) -> String {
 }
 
 fn remedy(evidence: &Evidence<'_>) -> String {
-    if evidence.action_rule.mode == Mode::Identity {
+    if evidence.recorded.action_rule.mode == Mode::Identity {
         "Actions are not normalised, so the largest numbers are the loss. Normalise them: \
          data.normalization.action = \"MEAN_STD\"."
             .to_owned()
@@ -88,7 +89,7 @@ fn remedy(evidence: &Evidence<'_>) -> String {
 /// Factors of `data.weights.dimensions` that give each dimension its fair share; none where nothing moves.
 #[must_use]
 pub(crate) fn fair_weights(evidence: &Evidence<'_>) -> Vec<Option<f64>> {
-    let width = evidence.action_names.len();
+    let width = evidence.recorded.action_names.len();
     let power: Vec<f64> = (0..width).map(|dimension| power(evidence, dimension)).collect();
     let mean = power.iter().sum::<f64>() / width as f64;
     power.into_iter().map(|power| (power > 1e-3 * mean).then(|| mean / power)).collect()

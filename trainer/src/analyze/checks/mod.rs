@@ -5,21 +5,27 @@
 //! about the training.
 
 mod evaluation;
+mod foreign;
+mod joints;
 mod learning;
 mod loss;
 mod normalization;
 mod observation;
+mod recorded;
 
+pub(crate) use learning::is_at_its_limit;
 pub(crate) use loss::fair_weights;
+pub(crate) use normalization::normalized;
+pub use recorded::Recorded;
 
-use crate::analyze::analysis::{Check, DataReport, DimensionReport, Finding, Outcome, PolicyReport, Verdict};
+use crate::analyze::analysis::{Check, DimensionReport, Finding, Outcome, PolicyReport, Verdict};
 use crate::analyze::baselines::Baselines;
+use crate::analyze::certainty::Certainty;
 use crate::analyze::gradients::Pull;
 use crate::analyze::measures::Scale;
 use crate::analyze::modes::Modes;
 use crate::analyze::predictions::{PredictionSet, Predictions};
 use crate::data::Statistics;
-use sinew_models::processors::FeatureStatistics;
 
 /// A dimension is learned if at least half of its variance is explained: below, more of the motion is missed than hit.
 pub const LEARNED_R2: f64 = 0.5;
@@ -33,30 +39,28 @@ const STILL_ERROR_PART: f64 = 0.1;
 /// Everything that the checks look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// Names of the action's dimensions.
-    pub action_names: &'a [String],
-    /// Names of the state's dimensions.
-    pub state_names: &'a [&'a str],
-    /// The state's place of each action dimension's joint.
-    pub state_of: &'a [Option<usize>],
+    /// What was recorded, and what the policy normalises it with.
+    pub recorded: Recorded<'a>,
     /// What was predicted.
     pub predictions: &'a Predictions,
     /// How far off it is.
     pub policy: &'a PolicyReport,
-    /// What the data are like.
-    pub data: &'a DataReport,
     /// Statistics of the training episodes.
     pub train: &'a Statistics,
+    /// How many those are.
+    pub train_episode_count: usize,
+    /// How sure their statistics are; absent for a single one.
+    pub certainty: Option<&'a Certainty>,
     /// Mean and standard deviation of each action dimension in the data.
     pub scales: &'a [Scale],
-    /// What the policy normalises actions with.
-    pub action_rule: &'a FeatureStatistics,
-    /// What the policy normalises states with.
-    pub state_rule: &'a FeatureStatistics,
     /// The smallest standard deviation that training scales by.
     pub std_floor: f64,
     /// What each dimension counts in the loss.
     pub dimension_weights: &'a [f32],
+    /// How many numbers at the state's end are computed from the others.
+    pub derived_count: usize,
+    /// Whether the VLM stayed as it was while the policy was trained; absent where nobody knows.
+    pub is_expert_only: Option<bool>,
     /// What simple predictors can do.
     pub baselines: &'a Baselines,
     /// Distinct futures; absent with too few episodes.
@@ -71,6 +75,13 @@ impl<'a> Evidence<'a> {
     pub fn judged(&self) -> &'a PredictionSet {
         let Predictions { train, validation, .. } = self.predictions;
         if validation.is_empty() { train } else { validation }
+    }
+
+    /// Names of the state without those that are computed from others.
+    #[must_use]
+    pub fn dataset_state_names(&self) -> Vec<String> {
+        let names = self.recorded.state_names;
+        names[..names.len() - self.derived_count].iter().map(|name| (*name).to_owned()).collect()
     }
 
     /// Errors of one dimension on the judged frames.
@@ -89,7 +100,7 @@ impl<'a> Evidence<'a> {
     #[must_use]
     pub fn outcome(&self, dimension: usize) -> Outcome {
         let (judged, train) = (self.report(dimension), self.train_report(dimension));
-        let usual = self.usual_std();
+        let usual = self.recorded.usual_std();
         if judged.true_std.max(train.true_std) <= STILL_PART * usual
             && judged.mean_error <= STILL_ERROR_PART * usual
         {
@@ -113,17 +124,7 @@ impl<'a> Evidence<'a> {
 
     /// The dimensions that failed.
     pub fn failing(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.action_names.len()).filter(|dimension| self.fails(*dimension))
-    }
-
-    /// The median of the dimensions' standard deviations.
-    #[must_use]
-    pub fn usual_std(&self) -> f64 {
-        median(self.scales.iter().map(|scale| scale.std).collect())
-    }
-
-    fn name(&self, dimension: usize) -> &str {
-        &self.action_names[dimension]
+        (0..self.recorded.action_names.len()).filter(|dimension| self.fails(*dimension))
     }
 }
 
@@ -132,14 +133,17 @@ impl<'a> Evidence<'a> {
 pub fn all(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut findings = evaluation::misaligned(evidence);
     findings.extend(evaluation::swapped(evidence));
-    findings.extend(normalization::foreign_statistics(evidence));
-    findings.extend(normalization::tiny_spread(evidence));
-    findings.extend(normalization::unit_mismatch(evidence));
+    findings.extend(foreign::own_statistics(&evidence.recorded));
+    findings.extend(foreign::foreign_statistics(evidence));
+    findings.extend(normalization::tiny_spread(&evidence.recorded));
+    findings.extend(normalization::far_values(&evidence.recorded));
+    findings.extend(joints::order_mismatch(&evidence.recorded));
+    findings.extend(joints::unit_mismatch(&evidence.recorded));
     findings.extend(loss::share(evidence));
     findings.extend(observation::multimodal(evidence));
     findings.extend(observation::unobservable(evidence));
     findings.extend(observation::copies_state(evidence));
-    findings.extend(learning::idle(evidence));
+    findings.extend(learning::idle(&evidence.recorded, evidence.failing()));
     findings.extend(learning::undertrained(evidence));
     findings.extend(learning::overfitted(evidence));
     findings.extend(evaluation::stale_queue(evidence));

@@ -1,19 +1,10 @@
-//! H2: do the policy's statistics fit the numbers it is given?
+//! H2: do the numbers fit the scale that they are given?
 
-use super::{Evidence, Rule, median};
-use crate::analyze::analysis::{Check, Distribution, Finding};
-use crate::data::FeatureStatistics as Measured;
+use super::recorded::Recorded;
+use super::{Rule, median};
+use crate::analyze::analysis::{Check, Distribution, Finding, Normalized};
 use sinew_models::contract::{Mode, Statistics};
 use sinew_models::processors::FeatureStatistics;
-
-const FOREIGN: Rule = Rule {
-    check: Check::ForeignStatistics,
-    number: "largest distance of the policy's statistics from the training episodes', in standard deviations or factors of e",
-    side: "above",
-    threshold: 1.0,
-    reason: "statistics of the same kind of data differ by sampling alone, far less than one standard deviation (or a \
-             factor of e in the spread)",
-};
 
 const TINY: Rule = Rule {
     check: Check::TinySpread,
@@ -23,19 +14,19 @@ const TINY: Rule = Rule {
     reason: "the training has no number beyond a few spreads, so what the policy makes of twenty is chance",
 };
 /// A spread is near zero if it is below this part of the vector's median spread.
-const TINY_PART: f64 = 0.01;
+pub(super) const TINY_PART: f64 = 0.01;
 
-const UNITS: Rule = Rule {
-    check: Check::UnitMismatch,
-    number: "ratio of the ranges of a joint as commanded and as reached",
+const FAR: Rule = Rule {
+    check: Check::FarValues,
+    number: "size of the normalised number that a hundredth of the rows is beyond",
     side: "above",
-    threshold: 30.0,
-    reason: "a joint's state and its command span the same range; degrees against radians are 57, millimetres against \
-             metres 1000",
+    threshold: 10.0,
+    reason: "of no data is more than a hundredth beyond ten of its own standard deviations (Chebyshev), so the scale is \
+             not that of these data",
 };
 
 /// Centre and half width of what is mapped to about −1 … 1.
-fn centre_and_spread(mode: Mode, statistics: &Statistics) -> Option<(f64, f64)> {
+pub(super) fn centre_and_spread(mode: Mode, statistics: &Statistics) -> Option<(f64, f64)> {
     match (mode, statistics.low, statistics.high) {
         (Mode::MeanStd, ..) => Some((statistics.mean, statistics.std)),
         (Mode::Range, Some(low), Some(high)) => Some((f64::midpoint(low, high), (high - low) / 2.0)),
@@ -43,36 +34,48 @@ fn centre_and_spread(mode: Mode, statistics: &Statistics) -> Option<(f64, f64)> 
     }
 }
 
-/// One vector of the policy's, beside the data's.
+/// A vector's distribution as the policy is shown it; as it is where nothing is normalised.
+///
+/// # Shapes
+/// One entry a dimension.
+#[must_use]
+pub(crate) fn normalized(rule: &FeatureStatistics, data: &[Distribution]) -> Vec<Normalized> {
+    let of = |(statistics, data): (&Statistics, &Distribution)| {
+        let shown = |value: f64| {
+            centre_and_spread(rule.mode, statistics)
+                .map_or(value, |(centre, spread)| (value - centre) / (spread + rule.eps))
+        };
+        let [q01, .., q99] = data.quantiles;
+        Normalized { q01: shown(q01), q99: shown(q99), min: shown(data.min), max: shown(data.max) }
+    };
+    rule.dimensions.iter().zip(data).map(of).collect()
+}
+
+/// One vector beside what it is normalised with.
 struct Side<'a> {
     what: &'static str,
     rule: &'a FeatureStatistics,
-    /// Of all episodes.
     data: &'a [Distribution],
-    /// Of the training episodes.
-    train: &'a Measured,
+    normalized: &'a [Normalized],
     names: Vec<&'a str>,
-    /// Below it training puts another spread in a dimension's place.
-    std_floor: f64,
 }
 
-fn sides<'a>(evidence: &Evidence<'a>) -> [Side<'a>; 2] {
+fn sides<'a>(recorded: &Recorded<'a>) -> [Side<'a>; 2] {
+    let Recorded { data, .. } = *recorded;
     [
         Side {
             what: "action",
-            rule: evidence.action_rule,
-            data: &evidence.data.action,
-            train: &evidence.train.action,
-            names: evidence.action_names.iter().map(String::as_str).collect(),
-            std_floor: evidence.std_floor,
+            rule: recorded.action_rule,
+            data: &data.action,
+            normalized: &data.normalized.action,
+            names: recorded.action_names.iter().map(String::as_str).collect(),
         },
         Side {
             what: "state",
-            rule: evidence.state_rule,
-            data: &evidence.data.state,
-            train: &evidence.train.state,
-            names: evidence.state_names.to_vec(),
-            std_floor: evidence.std_floor,
+            rule: recorded.state_rule,
+            data: &data.state,
+            normalized: &data.normalized.state,
+            names: recorded.state_names.to_vec(),
         },
     ]
 }
@@ -88,75 +91,12 @@ impl Side<'_> {
             self.rule.dimensions.iter().filter_map(|s| Some(centre_and_spread(self.rule.mode, s)?.1));
         median(spreads.collect())
     }
-
-    /// What the training episodes' own statistics would give: centre and spread. Of a range it is not known whether
-    /// its ends are the smallest and largest numbers or quantiles.
-    fn own(&self, dimension: usize) -> Vec<(f64, f64)> {
-        let train = self.train;
-        let range = |low: &[f64], high: &[f64]| {
-            (f64::midpoint(low[dimension], high[dimension]), (high[dimension] - low[dimension]) / 2.0)
-        };
-        match self.rule.mode {
-            Mode::MeanStd | Mode::Identity => vec![(train.mean[dimension], train.std[dimension])],
-            Mode::Range => {
-                let [q01, q10, _, q90, q99] = &train.quantiles;
-                vec![range(&train.min, &train.max), range(q01, q99), range(q10, q90)]
-            }
-        }
-    }
-
-    /// How far the policy's statistics of a dimension are from the training episodes', in standard deviations or
-    /// factors of e, with both in words. Absent for one that hardly moves: it has no spread to compare, and training
-    /// may have put another in its place.
-    fn distance(&self, dimension: usize) -> Option<(f64, String)> {
-        let (centre, spread) = centre_and_spread(self.rule.mode, &self.rule.dimensions[dimension])?;
-        let usual = median(self.train.std.clone());
-        if self.train.std[dimension] <= (TINY_PART * usual).max(self.std_floor) || spread <= 0.0 {
-            return None;
-        }
-        let far = |(own_centre, own_spread): (f64, f64)| {
-            let shift = (centre - own_centre).abs() / own_spread.max(f64::MIN_POSITIVE);
-            let stretch = (spread / own_spread.max(f64::MIN_POSITIVE)).ln().abs();
-            let words = format!("{centre:.4} ± {spread:.4} against {own_centre:.4} ± {own_spread:.4}");
-            (shift.max(stretch), words)
-        };
-        self.own(dimension).into_iter().map(far).min_by(|a, b| a.0.total_cmp(&b.0))
-    }
-}
-
-/// Are the statistics those of other data?
-pub(super) fn foreign_statistics(evidence: &Evidence<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for side in sides(evidence) {
-        if side.rule.mode == Mode::Identity {
-            continue;
-        }
-        let distances = (0..side.names.len()).filter_map(|place| Some((place, side.distance(place)?)));
-        let worst = distances.max_by(|a, b| a.1.0.total_cmp(&b.1.0));
-        let Some((place, (value, words))) = worst else { continue };
-        let holds = value > FOREIGN.threshold;
-        let measure = format!(
-            "largest distance of the policy's statistics from those of the training episodes, in standard deviations \
-             or factors of e: {} `{}`, {words}",
-            side.what, side.names[place]
-        );
-        let remedy = || {
-            "The policy's statistics are not those of these episodes. Train on with statistics of this dataset (the \
-             trainer computes them by itself), or give the right ones: `export --stats`."
-                .to_owned()
-        };
-        findings.push(FOREIGN.finding(None, value, holds, measure).with_remedy(remedy));
-    }
-    if findings.is_empty() {
-        findings.push(FOREIGN.cannot_tell(None, "nothing is normalised".to_owned()));
-    }
-    findings
 }
 
 /// Is a dimension divided by a spread near zero, and are there numbers that it blows up?
-pub(super) fn tiny_spread(evidence: &Evidence<'_>) -> Vec<Finding> {
+pub(super) fn tiny_spread(recorded: &Recorded<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for side in sides(evidence) {
+    for side in sides(recorded) {
         let usual = side.usual_spread();
         for (dimension, (rule, data)) in side.rule.dimensions.iter().zip(side.data).enumerate() {
             let Some((centre, spread)) = centre_and_spread(side.rule.mode, rule) else { continue };
@@ -188,38 +128,31 @@ pub(super) fn tiny_spread(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Do state and action of one joint span different ranges?
-pub(super) fn unit_mismatch(evidence: &Evidence<'_>) -> Vec<Finding> {
+/// How far out do normalised numbers lie?
+pub(super) fn far_values(recorded: &Recorded<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (dimension, state) in evidence.state_of.iter().enumerate() {
-        let Some(state) = state else { continue };
-        let range = |data: &Distribution| data.quantiles[4] - data.quantiles[0];
-        let (commanded, reached) =
-            (range(&evidence.data.action[dimension]), range(&evidence.data.state[*state]));
-        let usual = evidence.usual_std();
-        // The range of what rests is noise.
-        if commanded.max(reached) <= TINY_PART * usual || commanded.min(reached) <= f64::EPSILON {
+    for side in sides(recorded) {
+        if side.rule.mode == Mode::Identity {
+            findings.push(FAR.cannot_tell(None, format!("the {} is not normalised", side.what)));
             continue;
         }
-        let ratio = (commanded / reached).max(reached / commanded);
-        if ratio <= UNITS.threshold {
-            continue;
+        for (dimension, Normalized { q01, q99, min, max }) in side.normalized.iter().enumerate() {
+            let name = side.names[dimension];
+            let value = q01.abs().max(q99.abs());
+            let measure = format!(
+                "normalised numbers of {} `{name}`: {q01:.2} to {q99:.2} in 98 % of the rows, {min:.2} to {max:.2} in all",
+                side.what
+            );
+            let remedy = || {
+                format!(
+                    "What `{name}` is normalised with is not its own scale. Train with the statistics of these data \
+                     (the trainer computes them by itself); if the episodes trained on never went there, \
+                     record some that do."
+                )
+            };
+            let finding = FAR.finding(side.place(dimension), value, value > FAR.threshold, measure);
+            findings.push(finding.with_remedy(remedy));
         }
-        let measure = format!(
-            "ratio of the ranges of `{}` as commanded ({commanded:.4}) and as reached ({reached:.4})",
-            evidence.name(dimension)
-        );
-        let remedy = || "Bring state and action to one unit before training.".to_owned();
-        findings.push(UNITS.finding(Some(dimension), ratio, true, measure).with_remedy(remedy));
-    }
-    if findings.is_empty() {
-        let pairs = evidence.state_of.iter().flatten().count();
-        findings.push(UNITS.finding(
-            None,
-            1.0,
-            false,
-            format!("{pairs} joints have both a state and an action; none differs"),
-        ));
     }
     findings
 }

@@ -6,11 +6,11 @@ use crate::analyze::measures::{Moments, mean, points, r2};
 
 const MULTIMODAL: Rule = Rule {
     check: Check::Multimodal,
-    number: "share of the futures' variance between two groups, among near-identical observations",
+    number: "part of the futures' range that lies empty between two groups, among near-identical observations",
     side: "at least",
-    threshold: 0.88,
-    reason: "of twelve values, two groups explain about 0.7 of the variance if they are normally and 0.8 if they are \
-             uniformly distributed, and all of it if they are two points",
+    threshold: 0.5,
+    reason: "nobody goes where half of the way between the outermost futures is: of twelve values anywhere in a range, \
+             the widest gap takes a quarter on average and half in one case of a hundred, however the range came about",
 };
 /// Near-identical observations decide too little if more than this part of the variance is left among them.
 const UNDECIDED_SHARE: f64 = 0.25;
@@ -45,8 +45,8 @@ pub(super) fn multimodal(evidence: &Evidence<'_>) -> Vec<Finding> {
             let found = modes[dimension];
             let holds = found.separation >= MULTIMODAL.threshold && found.local_share >= UNDECIDED_SHARE;
             let measure = format!(
-                "share of the futures' variance between two groups, among near-identical observations (which leave \
-                 {:.0} % of the variance open); the policy's own spread over noises is {:.2} of its error",
+                "part of the futures' range that is empty between two groups, among near-identical observations (which \
+                 leave {:.0} % of the variance open); the policy's own spread over noises is {:.2} of its error",
                 100.0 * found.local_share,
                 noise_spread(evidence, dimension)
             );
@@ -55,7 +55,7 @@ pub(super) fn multimodal(evidence: &Evidence<'_>) -> Vec<Finding> {
                     "`{}` goes two ways from the same observation. Say in the instruction or the state which way is \
                      wanted, or collect demonstrations that always go the same way. No training option helps; do not \
                      average chunks (`ensemble`), which would go in between.",
-                    evidence.name(dimension)
+                    evidence.recorded.name(dimension)
                 )
             };
             MULTIMODAL.finding(Some(dimension), found.separation, holds, measure).with_remedy(remedy)
@@ -64,8 +64,8 @@ pub(super) fn multimodal(evidence: &Evidence<'_>) -> Vec<Finding> {
     if findings.is_empty() {
         let most =
             modes.iter().filter(|modes| modes.local_share >= UNDECIDED_SHARE).map(|modes| modes.separation);
-        let measure =
-            "largest share between two groups, of dimensions that the observation leaves open".to_owned();
+        let measure = "largest empty part between two groups, of dimensions that the observation leaves open"
+            .to_owned();
         findings.push(MULTIMODAL.finding(None, most.fold(0.0, f64::max), false, measure));
     }
     findings
@@ -97,6 +97,11 @@ pub(super) fn unobservable(evidence: &Evidence<'_>) -> Vec<Finding> {
             open.unwrap_or_default()
         );
         let is_low = best < UNOBSERVABLE.threshold;
+        if is_low && evidence.modes.is_none() {
+            let reason = format!("{measure}; but that may be for want of similar episodes to compare with");
+            findings.push(UNOBSERVABLE.cannot_tell(Some(dimension), reason));
+            continue;
+        }
         // A policy that learned it by heart saw something; one whose pictures change may yet learn to see.
         let has_other_hints =
             baselines.looks_vary && evidence.train_report(dimension).r2 >= super::LEARNED_R2;
@@ -113,14 +118,14 @@ pub(super) fn unobservable(evidence: &Evidence<'_>) -> Vec<Finding> {
             format!(
                 "Nothing that the policy is shown tells `{}`. Add what decides it to the state or the instruction \
                  (data.state, data.derived), a camera that sees it, or leave the dimension out.",
-                evidence.name(dimension)
+                evidence.recorded.name(dimension)
             )
         };
         findings.push(UNOBSERVABLE.finding(Some(dimension), best, is_low, measure).with_remedy(remedy));
     }
     if findings.is_empty() {
-        let least =
-            (0..evidence.action_names.len()).filter(|dimension| evidence.scales[*dimension].std > 0.0);
+        let least = (0..evidence.recorded.action_names.len())
+            .filter(|dimension| evidence.scales[*dimension].std > 0.0);
         let least = least.map(|dimension| evidence.baselines.best(dimension)).fold(1.0, f64::min);
         let measure = "smallest share of a dimension's variance that a simple predictor explains; none fails"
             .to_owned();
@@ -134,7 +139,7 @@ pub(super) fn copies_state(evidence: &Evidence<'_>) -> Vec<Finding> {
     let (set, of) = (evidence.judged(), evidence.predictions);
     let mut findings = Vec::new();
     for dimension in evidence.failing() {
-        let Some(state) = evidence.state_of[dimension] else { continue };
+        let Some(state) = evidence.recorded.state_of[dimension] else { continue };
         let present = |frame: usize| f64::from(set.state[frame * of.state_dim + state]);
         let triples: Vec<(f64, f64, f64)> = points(set, of, dimension)
             .map(|point| (point.predicted, point.truth, present(point.frame)))
@@ -149,8 +154,9 @@ pub(super) fn copies_state(evidence: &Evidence<'_>) -> Vec<Finding> {
              would have R² {copying:.2})"
         );
         let remedy = || {
-            "The policy repeats the state. Hide the state now and then in training (augment.state_dropout), or predict \
-             from pictures."
+            "The policy says where the joint is and not where it goes: in training the one told the other. Leave the \
+             joint out of the state (data.state), so that it has to look for what decides, or hide the whole state now \
+             and then (augment.state_dropout); better still, record the joint being elsewhere than it should."
                 .to_owned()
         };
         let holds = moves && way > 0.0 && value < COPIES.threshold;

@@ -39,14 +39,29 @@ pub struct Change {
     pub change: f64,
     /// Where the middle 95 % of the redrawn changes lie.
     pub interval: (f64, f64),
+    /// The same of the numbers before.
+    pub before_interval: (f64, f64),
+    /// The same of the numbers after.
+    pub after_interval: (f64, f64),
 }
 
 impl Change {
-    fn new(before: f64, after: f64, mut redrawn: Vec<f64>) -> Self {
-        redrawn.sort_by(f64::total_cmp);
-        let tail = (1.0 - CONFIDENCE) / 2.0;
-        let interval = (quantile(&redrawn, tail), quantile(&redrawn, 1.0 - tail));
-        Self { before, after, change: after - before, interval }
+    /// From pairs that were drawn together.
+    fn new(before: f64, after: f64, redrawn: &[(f64, f64)]) -> Self {
+        let interval = |of: fn(&(f64, f64)) -> f64| {
+            let mut values: Vec<f64> = redrawn.iter().map(of).collect();
+            values.sort_by(f64::total_cmp);
+            let tail = (1.0 - CONFIDENCE) / 2.0;
+            (quantile(&values, tail), quantile(&values, 1.0 - tail))
+        };
+        Self {
+            before,
+            after,
+            change: after - before,
+            interval: interval(|(before, after)| after - before),
+            before_interval: interval(|(before, _)| *before),
+            after_interval: interval(|(_, after)| *after),
+        }
     }
 }
 
@@ -188,8 +203,9 @@ impl<'a> Bootstrap<'a> {
             .collect();
         let (before, after) = (total(&before), total(&after));
         let change = |measure: &dyn Fn(&Sums) -> f64| {
-            let redrawn = redrawn.iter().map(|(before, after)| measure(after) - measure(before)).collect();
-            Change::new(measure(&before), measure(&after), redrawn)
+            let redrawn: Vec<(f64, f64)> =
+                redrawn.iter().map(|(before, after)| (measure(before), measure(after))).collect();
+            Change::new(measure(&before), measure(&after), &redrawn)
         };
         DimensionChange {
             mean_error: change(&Sums::mean_error),
@@ -249,6 +265,11 @@ mod tests {
         assert!((low - (1.5 - reach)).abs() < 0.1 * reach, "{low} for {}", 1.5 - reach);
         assert!((high - (1.5 + reach)).abs() < 0.1 * reach, "{high} for {}", 1.5 + reach);
         assert!((changes.normalized_error.change - 0.75).abs() < 1e-5);
+        // The change is that of the first side alone, and so is its interval.
+        let (low, high) = changes.mean_error.before_interval;
+        assert!((low - (0.5 - reach)).abs() < 0.1 * reach && (high - (0.5 + reach)).abs() < 0.1 * reach);
+        let (low, high) = changes.mean_error.after_interval;
+        assert!((low - 2.0).abs() < 1e-6 && (high - 2.0).abs() < 1e-6);
     }
 
     /// A policy that is worse by the same everywhere is so in every draw, if both are drawn together.

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod page;
+mod plot;
 mod text;
 
 pub use bootstrap::{Change, DimensionChange, Unit};
@@ -48,6 +49,8 @@ pub struct Summary {
     pub headline: String,
     /// Frames it is judged by.
     pub frame_count: usize,
+    /// Steps of a chunk a second.
+    pub rate_hz: f64,
 }
 
 /// One dimension in both.
@@ -63,6 +66,8 @@ pub struct DimensionComparison {
     pub after: Option<Outcome>,
     /// How its numbers changed.
     pub change: DimensionChange,
+    /// Mean absolute error by step of the chunk, in the first and in the second; absent for steps that no frame has.
+    pub error_by_step: (Vec<Option<f64>>, Vec<Option<f64>>),
     /// What that means.
     pub verdict: Verdict,
 }
@@ -146,6 +151,7 @@ impl Analysed {
             trained_steps: subject.trained_steps,
             headline: self.analysis.diagnosis.headline.clone(),
             frame_count: self.predictions.judged().len(),
+            rate_hz: subject.rate_hz,
         }
     }
 
@@ -156,6 +162,11 @@ impl Analysed {
     fn outcome(&self, place: usize) -> Option<Outcome> {
         let mut verdicts = self.analysis.diagnosis.dimensions.iter();
         verdicts.find(|verdict| verdict.dimension == place).map(|verdict| verdict.outcome)
+    }
+
+    fn error_by_step(&self, place: usize) -> Vec<Option<f64>> {
+        let policy = self.analysis.policy.as_ref();
+        policy.map(|policy| policy.judged().dimensions[place].error_by_step.clone()).unwrap_or_default()
     }
 
     /// Names that the other has not.
@@ -180,6 +191,7 @@ pub fn compare(before: &Analysed, after: &Analysed, seed: u64) -> Comparison {
             before: outcomes.0,
             after: outcomes.1,
             change,
+            error_by_step: (before.error_by_step(place), after.error_by_step(after_place)),
             verdict: Verdict::of(outcomes.0, outcomes.1, &change.normalized_error),
         })
     });

@@ -1,8 +1,9 @@
 //! `compare.html` and `comparison.json`.
 
-use super::{Change, Comparison, DimensionComparison, Summary, Unit, Verdict};
+use super::{Change, Comparison, DimensionComparison, Summary, Unit, Verdict, plot};
 use crate::Error;
 use crate::analyze::number::{count, ratio, short};
+use crate::analyze::report::figures::{self, Drawn};
 use crate::analyze::report::page::{Section, Tone, badge, facts, number, page, ratio as exact_ratio, table};
 use crate::analyze::report::verdict::outcome;
 use crate::checkpoint::policy_folder::write_json;
@@ -11,18 +12,19 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-/// Writes `compare.html` and `comparison.json`.
+/// Writes `compare.html`, its pictures under `plots/`, and `comparison.json`.
 ///
 /// # Errors
-/// If a file cannot be written.
+/// If a picture cannot be drawn, or a file cannot be written.
 pub fn write(folder: &Path, comparison: &Comparison) -> Result<(), Error> {
     fs::create_dir_all(folder).map_err(Error::io(folder))?;
     write_json(&folder.join("comparison.json"), &json!(comparison), b"  ")?;
+    let drawn = figures::draw(folder, plot::figures(comparison))?;
     let path = folder.join("compare.html");
-    fs::write(&path, compose(comparison).into_string()).map_err(Error::io(&path))
+    fs::write(&path, compose(comparison, &drawn).into_string()).map_err(Error::io(&path))
 }
 
-fn compose(comparison: &Comparison) -> Markup {
+fn compose(comparison: &Comparison, drawn: &[Drawn]) -> Markup {
     let headline = comparison.headline();
     let got_worse = comparison.dimensions.iter().any(|dimension| dimension.verdict == Verdict::Worse);
     let opening = html! {
@@ -31,6 +33,7 @@ fn compose(comparison: &Comparison) -> Markup {
     };
     let sections = [
         Section::new("dimensions", "Dimension by dimension", dimensions(comparison)),
+        Section::new("plots", "Plots", figures::show(drawn)),
         Section::new("sides", "The two analyses", sides(comparison)),
     ];
     page(&headline, opening, &sections)

@@ -13,6 +13,7 @@ pub use picture::Picture;
 use crate::Error;
 use crate::analyze::analysis::Analysis;
 use crate::analyze::predictions::Predictions;
+use std::ops::Range;
 use std::path::Path;
 
 /// A plot: one file under `plots/`, one section's pictures in the report.
@@ -50,6 +51,8 @@ pub enum Chart {
     Histogram(Histogram),
     /// A horizontal bar a name.
     Bars(Bars),
+    /// A dot with an interval a name.
+    Dots(Dots),
     /// A square of numbers from -1 to 1.
     HeatMap(HeatMap),
 }
@@ -113,6 +116,30 @@ pub struct Bars {
     pub limit: f64,
 }
 
+/// A dot with an interval a name and role.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dots {
+    /// The horizontal axis, with its unit.
+    pub x_label: String,
+    /// From top to bottom.
+    pub names: Vec<String>,
+    /// A dot a name, for each role.
+    pub values: Vec<(Role, Vec<Dot>)>,
+    /// Of the axis; what lies beyond is drawn at its ends.
+    pub range: Range<f64>,
+    /// What to compare them with.
+    pub reference: Option<f64>,
+}
+
+/// A number and how sure it is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dot {
+    /// The number.
+    pub value: f64,
+    /// From its lower to its upper end.
+    pub interval: (f64, f64),
+}
+
 /// A square of numbers from -1 to 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeatMap {
@@ -141,6 +168,12 @@ pub enum Role {
     Validation,
     /// Of the recorded actions.
     Data,
+    /// Of the first of two analyses.
+    Before,
+    /// Of the second.
+    After,
+    /// From the first to the second.
+    Change,
 }
 
 impl Role {
@@ -154,6 +187,9 @@ impl Role {
             Self::Train => "training episodes",
             Self::Validation => "validation episodes",
             Self::Data => "recorded",
+            Self::Before => "before",
+            Self::After => "after",
+            Self::Change => "change, with its 95 % interval",
         }
     }
 }

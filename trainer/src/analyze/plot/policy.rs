@@ -13,6 +13,8 @@ const ERROR_BINS: usize = 41;
 const ERROR_QUANTILE: f64 = 0.99;
 /// Where a bar of predicted over true variance is cut.
 const VARIANCE_RATIO_LIMIT: f64 = 2.0;
+/// Where a bar of the error over the standard deviation is cut.
+const ERROR_LIMIT: f64 = 3.0;
 
 /// One side's predictions and what was measured of them.
 struct Side<'a> {
@@ -64,7 +66,7 @@ pub fn figures(analysis: &Analysis, policy: &PolicyReport, predictions: &Predict
     };
     let sides: Vec<Side<'_>> =
         validation.into_iter().chain([train]).filter(|side| !side.set.is_empty()).collect();
-    let mut figures = vec![source.variance_ratio(&sides)];
+    let mut figures = vec![source.variance_ratio(&sides), source.error_by_side(&sides)];
     figures.extend(sides.iter().filter(|side| !side.sequence.is_empty()).map(|side| source.sequence(side)));
     figures.extend(sides.iter().map(|side| source.time_series(side)));
     figures.extend(sides.iter().map(|side| source.scatter(side)));
@@ -297,6 +299,34 @@ impl Source<'_> {
                     values: sides.iter().map(ratios).collect(),
                     reference: Some(1.0),
                     limit: VARIANCE_RATIO_LIMIT,
+                }),
+            }],
+        }
+    }
+
+    fn error_by_side(&self, sides: &[Side<'_>]) -> Figure {
+        let errors = |side: &Side<'_>| {
+            let errors = side.report.dimensions.iter().map(|dimension| dimension.normalized_error);
+            (side.role, errors.collect())
+        };
+        let values: Vec<(Role, Vec<f64>)> = sides.iter().map(errors).collect();
+        let longest =
+            values.iter().flat_map(|(_, errors)| errors).fold(0.0_f64, |most, error| most.max(*error));
+        Figure {
+            name: "error_by_side",
+            title: "Error on the episodes trained on and on others".to_owned(),
+            caption: "Mean absolute error over the standard deviation in the data. What is longer on validation than on \
+                      training episodes was learned by heart; what is long on both was not learned."
+                .to_owned(),
+            panels: vec![Panel {
+                title: "Mean |error| over standard deviation".to_owned(),
+                note: "over all compared steps".to_owned(),
+                chart: Chart::Bars(Bars {
+                    x_label: "mean |error| / standard deviation".to_owned(),
+                    names: names(self.analysis),
+                    values,
+                    reference: None,
+                    limit: longest.clamp(1.0, ERROR_LIMIT),
                 }),
             }],
         }

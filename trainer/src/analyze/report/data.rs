@@ -1,9 +1,13 @@
 //! What the episodes are like, and how the analysis was made.
 
 use super::page::{facts, number, ratio, table};
-use crate::analyze::analysis::{Analysis, Dimension, Distribution, Lag, Outlier, Phase};
+use crate::analyze::analysis::{
+    Analysis, Dimension, Distribution, Lag, Normalized, NormalizedReport, Outlier, OwnStatistics, Phase,
+    StatisticDifference,
+};
 use crate::analyze::number::{count, percent, short};
 use maud::{Markup, html};
+use sinew_models::contract::Mode;
 
 /// Faults, phases, lags, outliers and distributions.
 pub(super) fn report(analysis: &Analysis) -> Markup {
@@ -20,12 +24,66 @@ pub(super) fn report(analysis: &Analysis) -> Markup {
         @if data.faults.is_empty() { p { "None." } } @else { ul { @for fault in &data.faults { li { (fault) } } } }
         h3 { "Episodes unlike the others" }
         @if data.outliers.is_empty() { p { "None." } } @else { (outliers(analysis)) }
+        h3 { "The dataset’s own statistics" }
+        (own_statistics(&data.own_statistics))
         @if !data.phases.is_empty() { h3 { "Phases" } (phases(&data.phases, data.row_count)) }
         @if !data.lags.is_empty() { h3 { "Lag of the state behind the action" } (lags(analysis)) }
         h3 { "Actions" }
         (distributions(&analysis.action, &data.action))
         h3 { "State" }
         (distributions(&analysis.state, &data.state))
+        h3 { "Normalised" }
+        (normalized(analysis, &data.normalized))
+    }
+}
+
+fn own_statistics(own: &OwnStatistics) -> Markup {
+    let row = |found: &StatisticDifference| {
+        vec![
+            html! { (found.dimension) },
+            html! { (found.feature) },
+            html! { (found.statistic) },
+            number(found.ours),
+            number(found.theirs),
+            html! { data value=(found.part) { (percent(found.part)) } },
+        ]
+    };
+    html! {
+        @if let Some(reason) = &own.not_compared { p { "Not compared: " (reason) "." } }
+        @else if own.differences.is_empty() { p { "They are those of the rows." } }
+        @else {
+            p { (count(own.differences.len() as u64)) " of them are not those of the rows." }
+            (table(
+                &["dimension", "feature", "statistic", "of the rows", "the dataset says", "off by, of range or mean"],
+                &own.differences.iter().map(row).collect::<Vec<_>>(),
+            ))
+        }
+    }
+}
+
+/// How far out numbers lie as they are shown to a policy.
+fn normalized(analysis: &Analysis, report: &NormalizedReport) -> Markup {
+    let rows = |feature: &'static str, dimensions: &[Dimension], values: &[Normalized]| {
+        let row = |(dimension, value): (&Dimension, &Normalized)| {
+            let mut cells = vec![html! { (dimension.name) }, html! { (feature) }];
+            cells.extend([value.min, value.q01, value.q99, value.max].map(number));
+            cells
+        };
+        dimensions.iter().zip(values).map(row).collect::<Vec<_>>()
+    };
+    let mut all = rows("action", &analysis.action, &report.action);
+    all.extend(rows("state", &analysis.state, &report.state));
+    let unit = |mode: Mode| match mode {
+        Mode::MeanStd => "in standard deviations off the mean",
+        Mode::Range => "in half ranges off the middle",
+        Mode::Identity => "as they are",
+    };
+    html! {
+        p class="note" {
+            "As " @if report.is_the_policys { "the policy" } @else { "a training on these episodes" }
+            " is shown them: actions " (unit(report.action_mode)) ", states " (unit(report.state_mode)) "."
+        }
+        (table(&["dimension", "feature", "smallest", "1 %", "99 %", "largest"], &all))
     }
 }
 

@@ -14,17 +14,20 @@ const HYPOTHESES: [Hypothesis; 7] = [
     Hypothesis::H7,
 ];
 
-/// All seven, with their findings.
+/// All seven, with their findings; without a policy only those that can be looked at.
 pub(super) fn hypotheses(analysis: &Analysis) -> Markup {
     html! {
         @for hypothesis in HYPOTHESES {
             @let findings: Vec<&Finding> =
                 analysis.diagnosis.findings.iter().filter(|finding| finding.check.hypothesis() == hypothesis).collect();
             @let key = format!("{hypothesis:?}");
+            @if analysis.policy.is_none() && findings.is_empty() { }
+            @else {
             article class="hypothesis" id=(key) {
                 h3 { span class="key" { (key) } " " (hypothesis.title()) " " (verdict(overall(&findings))) }
                 @if findings.is_empty() { p class="note" { "Nothing was measured for it." } }
                 @for group in groups(&findings) { (measure(analysis, &group)) }
+            }
             }
         }
     }

@@ -98,7 +98,10 @@ pub(super) fn dimensions(analysis: &Analysis, policy: &PolicyReport) -> Markup {
         "R²",
         "correlation",
         "variance ratio",
+        "training |error|",
+        "gap |error|",
         "training R²",
+        "gap R²",
         "noise spread",
     ];
     let row = |index: usize| {
@@ -116,7 +119,10 @@ pub(super) fn dimensions(analysis: &Analysis, policy: &PolicyReport) -> Markup {
             ratio(report.r2),
             ratio(report.correlation),
             variance_ratio(report),
+            number(policy.train.dimensions[index].mean_error),
+            html! { @if let Some(gap) = &policy.gap { (number(gap[index].mean_error)) } },
             ratio(policy.train.dimensions[index].r2),
+            html! { @if let Some(gap) = &policy.gap { (ratio(gap[index].r2)) } },
             html! { @if let Some(spread) = policy.noise_spread.get(index) { (number(*spread)) } },
         ]
     };
@@ -126,7 +132,8 @@ pub(super) fn dimensions(analysis: &Analysis, policy: &PolicyReport) -> Markup {
         p class="note" {
             "Errors are over all steps of the chunks that lie in their episode, in each dimension’s unit. “Error / sd” is "
             "the mean error over the standard deviation in the data, “of the mean” the same for a policy that "
-            "always says their mean. The variance ratio is predicted over true: near 0 the prediction is a constant."
+            "always says their mean. The variance ratio is predicted over true: near 0 the prediction is a constant. "
+            "The gap is what is lost from the episodes trained on to the others."
         }
     }
 }

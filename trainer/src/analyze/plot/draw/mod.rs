@@ -1,6 +1,7 @@
 //! From a panel's plain data to pixels.
 
 mod chart;
+mod dots;
 mod names;
 
 use super::font::FONT;
@@ -26,6 +27,7 @@ pub(super) fn draw(panel: &Panel) -> Result<Picture, String> {
         Chart::Lines(_) | Chart::Histogram(_) => (WIDTH_PX, HEIGHT_PX),
         Chart::Scatter(_) => (WIDTH_PX, WIDTH_PX + HEADER_PX),
         Chart::Bars(bars) => names::bars_size(bars),
+        Chart::Dots(dots) => dots::size(dots),
         Chart::HeatMap(map) => names::heat_map_size(map),
     };
     paint(width, height, |canvas| {
@@ -36,6 +38,7 @@ pub(super) fn draw(panel: &Panel) -> Result<Picture, String> {
             Chart::Histogram(histogram) => chart::histogram(&area, histogram),
             Chart::Scatter(scatter) => chart::scatter(&area, scatter),
             Chart::Bars(bars) => names::bars(&area, bars),
+            Chart::Dots(dots) => dots::dots(&area, dots),
             Chart::HeatMap(map) => names::heat_map(&area, map),
         }
     })
@@ -81,6 +84,7 @@ fn roles(chart: &Chart) -> Vec<Role> {
         Chart::Lines(lines) => lines.series.iter().map(|series| series.role).collect(),
         Chart::Histogram(histogram) => histogram.shares.iter().map(|(role, _)| *role).collect(),
         Chart::Bars(bars) => bars.values.iter().map(|(role, _)| *role).collect(),
+        Chart::Dots(dots) => dots.values.iter().map(|(role, _)| *role).collect(),
         Chart::Scatter(_) | Chart::HeatMap(_) => Vec::new(),
     };
     let mut once = Vec::new();
@@ -96,9 +100,9 @@ fn roles(chart: &Chart) -> Vec<Role> {
 fn color(role: Role) -> RGBAColor {
     match role {
         Role::Truth => RGBColor(70, 74, 80).to_rgba(),
-        Role::Predicted | Role::Validation => RGBColor(213, 94, 0).to_rgba(),
+        Role::Predicted | Role::Validation | Role::Before => RGBColor(213, 94, 0).to_rgba(),
         Role::Chunk => RGBColor(86, 180, 233).to_rgba(),
-        Role::Train | Role::Data => RGBColor(0, 114, 178).to_rgba(),
+        Role::Train | Role::Data | Role::After | Role::Change => RGBColor(0, 114, 178).to_rgba(),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::analyze::plot::{Bars, HeatMap};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-const NAME_SIZE: u32 = 17;
+pub(super) const NAME_SIZE: u32 = 17;
 /// Of a letter of that size, on average.
 const LETTER_PX: f64 = 9.6;
 const BAR_PX: usize = 15;
@@ -19,7 +19,7 @@ const MAP_FOOT_PX: usize = 84;
 /// Cells as large as this have their number written in.
 const NUMBERED_CELL_PX: usize = 44;
 
-fn name_width(names: &[String]) -> usize {
+pub(super) fn name_width(names: &[String]) -> usize {
     let letters = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     (letters as f64 * LETTER_PX) as usize + 16
 }
