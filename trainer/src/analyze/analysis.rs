@@ -40,6 +40,9 @@ pub struct Subject {
     /// Optimiser steps it was trained for, where its folder says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trained_steps: Option<u64>,
+    /// What it was computed on: `cpu` or `cuda:N`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
     /// The dataset, as given.
     pub dataset: String,
     /// Episodes looked at for the training side and for validation.

@@ -9,6 +9,7 @@ use crate::train::frames::{FrameSource, Purpose};
 use crate::train::learner::Learner;
 use crate::train::prepare::Preparer;
 use crate::train::setup::Setup;
+use candle_core::DeviceLocation;
 use sinew_models::config::ModelConfig;
 use sinew_models::contract::{Bundle, TOKENIZER_FILE, Vector};
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
@@ -166,6 +167,18 @@ impl Policy {
         match self {
             Self::Checkpoint(setup) => setup.dimension_weights.clone(),
             Self::Bundle(_) => vec![1.0; self.corpus().action_names().len()],
+        }
+    }
+
+    /// What it is computed on: `cpu` or `cuda:N`.
+    pub fn device(&self) -> String {
+        let location = match self {
+            Self::Checkpoint(setup) => setup.device.location(),
+            Self::Bundle(_) => DeviceLocation::Cpu,
+        };
+        match location {
+            DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),
+            _ => "cpu".to_owned(),
         }
     }
 

@@ -112,6 +112,7 @@ struct PolicyFacts {
     place: PathBuf,
     id: String,
     trained_steps: Option<u64>,
+    device: String,
 }
 
 fn of_policy(
@@ -123,6 +124,12 @@ fn of_policy(
 ) -> Result<Option<(Analysis, Predictions)>, Error> {
     let mut config = subject::config(Some(place), &request.dataset, &request.overlays)?;
     if let Some(device) = &request.device {
+        if matches!(place, PolicyPlace::Bundle(_)) && device != "cpu" {
+            return Err(Error::Usage(format!(
+                "--device {device}: a bundle is computed by ONNX Runtime on the CPU; expected `cpu`, or the checkpoint \
+                 that it was exported from"
+            )));
+        }
         config.run.device.clone_from(device);
     }
     let asked = subject::open(place, config)?;
@@ -156,7 +163,7 @@ fn of_policy(
         certainty,
     };
     let diagnosis = diagnose(&asked, request.extent.seed, &facts, trained_steps)?;
-    let facts = PolicyFacts { place: place.folder().to_owned(), id, trained_steps };
+    let facts = PolicyFacts { place: place.folder().to_owned(), id, trained_steps, device: asked.device() };
     let analysis = assemble(request, asked.config(), corpus, report, Some((policy, facts)), diagnosis)?;
     journal.finish()?;
     Ok(Some((analysis, predictions)))
@@ -304,6 +311,7 @@ fn assemble(
             policy: facts.map(|facts| facts.place.display().to_string()),
             policy_id: facts.map(|facts| facts.id.clone()),
             trained_steps: facts.and_then(|facts| facts.trained_steps),
+            device: facts.map(|facts| facts.device.clone()),
             dataset: request.dataset.clone(),
             train_episodes,
             validation_episodes,

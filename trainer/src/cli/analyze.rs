@@ -43,8 +43,9 @@ pub(super) struct Analyze {
     /// Decides frames and noises.
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// `cpu` or `cuda:N` [default: as the policy's run].
-    #[arg(long)]
+    /// `cpu` or `cuda:N` [default: as the policy's run]. A GPU that cannot be had is an error, unless a configuration
+    /// sets run.allow_cpu_fallback.
+    #[arg(long, requires = "checkpoint")]
     device: Option<String>,
     /// Print statistics.json.
     #[arg(long)]
@@ -84,6 +85,9 @@ impl Analyze {
         };
         if self.json {
             return print(&format!("{:#}", serde_json::json!(analysis)));
+        }
+        if let Some(device) = &analysis.subject.device {
+            tracing::info!("predicted on {device}");
         }
         let diagnosis = &analysis.diagnosis;
         print(&diagnosis.headline)?;

@@ -120,6 +120,7 @@ fn subject() -> Subject {
         policy: Some("runs/pick-and-place/checkpoints/010000".to_owned()),
         policy_id: Some("4f1c9a0be2b7d2b7c64d8d2c5c3be0b8f2a6f1d0a9c1e77f2b11d0f3a0b7c9d1".to_owned()),
         trained_steps: Some(10_000),
+        device: Some("cpu".to_owned()),
         dataset: "eternalmay33/pick_place_test".to_owned(),
         train_episodes: TRAIN_EPISODES.to_vec(),
         validation_episodes: VALIDATION_EPISODES.to_vec(),

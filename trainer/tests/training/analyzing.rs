@@ -153,6 +153,13 @@ fn a_bundle_is_judged_as_its_checkpoint() {
         statistics(&output)
     };
     let (ours, theirs) = (judged("checkpoints/last", "a"), judged("bundle", "b"));
+    let bundle = bench.output("run").join("bundle").display().to_string();
+    let refused = analyze(
+        &["--checkpoint", &bundle, "--dataset", &dataset, "--device", "cuda:0"],
+        &bench.output("refused"),
+    );
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("ONNX Runtime on the CPU"), "{message}");
     assert_eq!(theirs["subject"]["trained_steps"], 1);
     assert_eq!(ours["action"], theirs["action"]);
     let errors = |found: &Value| -> Vec<f64> {
@@ -162,6 +169,31 @@ fn a_bundle_is_judged_as_its_checkpoint() {
     for (ours, theirs) in errors(&ours).iter().zip(errors(&theirs)) {
         assert!((ours - theirs).abs() < 1e-4 * ours.max(1.0), "{ours}, {theirs}");
     }
+}
+
+/// As `train` does: a GPU that is not there is an error that says what to do, or, where that is allowed, the CPU.
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_unless_the_cpu_may_stand_in() {
+    let bench = Bench::recorded("mixed");
+    let (checkpoint, dataset) = trained(&bench);
+    let place = checkpoint.display().to_string();
+    let sizes = ["--frames", "2", "--sequence-frames", "1", "--noises", "1"];
+    let on = |device: &str, more: &[&str], name: &str| {
+        let asked = ["--checkpoint", &place, "--dataset", &dataset, "--device", device];
+        analyze(&[&asked, &sizes, more].concat(), &bench.output(name))
+    };
+    for (device, expected) in [("cuda:999", "run.allow_cpu_fallback"), ("gpu", "`cpu` or `cuda:N`")] {
+        let refused = on(device, &[], "refused");
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && message.contains(device) && message.contains(expected),
+            "{message}"
+        );
+    }
+    let allowed = bench.output("allowed.toml");
+    fs::write(&allowed, "run.allow_cpu_fallback = true\n").unwrap();
+    succeeded(on("cuda:999", &["--config", &allowed.display().to_string()], "fallen_back"));
+    assert_eq!(statistics(&bench.output("fallen_back"))["subject"]["device"], "cpu");
 }
 
 #[test]

@@ -44,12 +44,20 @@ fn pairs(comparison: &Comparison, number: fn(&DimensionComparison) -> &Change) -
     vec![(Role::Before, before.collect()), (Role::After, after.collect())]
 }
 
+/// An axis' end whose quarters are short numbers.
+fn round_up(value: f64) -> f64 {
+    let value = value.max(0.1);
+    let power = 10_f64.powf(value.log10().floor());
+    let ends = [1.0, 2.0, 4.0, 6.0, 8.0, 10.0].map(|digit| digit * power);
+    ends.into_iter().find(|end| *end >= value).unwrap_or(value)
+}
+
 fn errors(comparison: &Comparison) -> Figure {
     let chart = dots(
         comparison,
         "mean |error| / standard deviation",
         pairs(comparison, |dimension| &dimension.change.normalized_error),
-        |range| 0.0..(1.05 * range.end).max(0.1),
+        |range| 0.0..round_up(range.end),
         None,
     );
     Figure {
@@ -73,7 +81,7 @@ fn changes(comparison: &Comparison) -> Figure {
         "change of mean |error| / standard deviation",
         vec![(Role::Change, comparison.dimensions.iter().map(change).collect())],
         |range| {
-            let reach = 1.05 * range.start.abs().max(range.end.abs()).max(0.05);
+            let reach = round_up(range.start.abs().max(range.end.abs()));
             -reach..reach
         },
         Some(0.0),
@@ -139,5 +147,17 @@ fn errors_by_step(comparison: &Comparison) -> Figure {
         title: "Error by step of the chunk, before and after".to_owned(),
         caption: "Mean absolute error by how far ahead the step lies, in each dimension’s unit.".to_owned(),
         panels: comparison.dimensions.iter().map(panel).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round_up;
+
+    #[test]
+    fn axes_end_at_short_numbers() {
+        let ends = [0.0, 0.11, 1.43, 4.0, 7.0, 93.0].map(round_up);
+        let expected = [0.1, 0.2, 2.0, 4.0, 8.0, 100.0];
+        assert!(ends.iter().zip(expected).all(|(end, expected)| (end - expected).abs() < 1e-9), "{ends:?}");
     }
 }

@@ -166,6 +166,7 @@ pub(super) fn subject(analysis: &Analysis) -> Markup {
             "trained for",
             html! { @match subject.trained_steps { Some(steps) => { (count(steps)) " steps" }, None => "–" } },
         ),
+        ("predicted on", html! { (subject.device.as_deref().unwrap_or("–")) }),
         ("dataset", html! { span class="path" { (subject.dataset) } }),
         ("training episodes", html! { (episodes(&subject.train_episodes)) }),
         ("validation episodes", html! { (episodes(&subject.validation_episodes)) }),

@@ -52,7 +52,7 @@ pub(crate) fn show(drawn: &[Drawn]) -> Markup {
                     @for (panel, drawn) in figure.panels.iter().zip(panels) {
                         div class="panel" {
                             img alt={ (figure.title) ": " (panel.title) ". " (panel.note) }
-                                width=(drawn.width) height=(drawn.height) decoding="async"
+                                width=(drawn.width) height=(drawn.height) decoding="sync"
                                 src={ "data:image/png;base64," (BASE64_STANDARD.encode(&drawn.png)) };
                         }
                     }
