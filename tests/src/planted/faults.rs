@@ -114,6 +114,14 @@ fn loosen_encoder(state: &mut [Posture], rng: &mut ChaCha8Rng) {
     state.iter_mut().for_each(|row| row[WRIST_ROLL] = (LOOSE_ENCODER_RAD * normal(rng)) as f32);
 }
 
+/// The encoders' zeros are elsewhere in every episode, by more than any joint moves.
+pub fn lose_zeros(episodes: &mut [Episode]) {
+    for (number, episode) in episodes.iter_mut().enumerate() {
+        let rows = episode.state.iter_mut().chain(&mut episode.action);
+        rows.flatten().for_each(|position| *position += 4.0 * number as f32);
+    }
+}
+
 /// The states are recorded in degrees, the actions stay in radians.
 pub fn record_states_in_degrees(episodes: &mut [Episode]) {
     episodes

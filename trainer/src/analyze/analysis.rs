@@ -515,6 +515,9 @@ pub struct Finding {
     /// The action dimension's place; none if it is about all or about the state.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dimension: Option<usize>,
+    /// The state dimension's place, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<usize>,
     /// What the number of this check is.
     pub number: String,
     /// What was measured here, in words.

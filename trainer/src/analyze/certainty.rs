@@ -77,8 +77,9 @@ impl Sums {
     }
 }
 
-/// Leaves out one episode after another, and sees how much the statistics differ (Efron and Tibshirani, An Introduction
-/// to the Bootstrap, 1993, chapter 11).
+/// Leaves out one episode after another, and sees how far the statistics get from those of all (Efron and Tibshirani, An
+/// Introduction to the Bootstrap, 1993, chapter 11). Around those of all and not around the mean of what is left, which
+/// is the same for a mean: two episodes of one spread at two places would else be sure of it.
 fn jackknife(episodes: &[Sums]) -> EpisodeErrors {
     let without: Vec<Sums> = (0..episodes.len())
         .map(|left_out| {
@@ -86,9 +87,10 @@ fn jackknife(episodes: &[Sums]) -> EpisodeErrors {
             others.fold(Sums::default(), |sums, (_, episode)| sums.with(episode))
         })
         .collect();
+    let all = episodes.iter().fold(Sums::default(), |sums, episode| sums.with(episode));
     let error = |statistic: fn(&Sums) -> f64| {
         let count = without.len() as f64;
-        let centre = without.iter().map(statistic).sum::<f64>() / count;
+        let centre = statistic(&all);
         let squares: f64 = without.iter().map(|sums| (statistic(sums) - centre).powi(2)).sum();
         (squares * (count - 1.0) / count).sqrt()
     };
@@ -147,6 +149,14 @@ mod tests {
         let found = jackknife(&episodes);
         // Means 2, 5, 6: standard deviation 2.0817, over √3.
         assert!((found.mean - 1.201_850_425).abs() < 1e-9, "{found:?}");
+    }
+
+    #[test]
+    fn two_episodes_at_two_places_are_not_sure_of_their_spread() {
+        let episodes = [[0.0, 1.0], [8.0, 9.0]].map(|values: [f32; 2]| Sums::of(&values));
+        // Of all 4.03, of either alone 0.5.
+        let found = jackknife(&episodes);
+        assert!((found.ln_std - (4.031_128_874_f64 / 0.5).ln()).abs() < 1e-6, "{found:?}");
     }
 
     #[test]

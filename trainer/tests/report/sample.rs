@@ -353,6 +353,7 @@ fn findings(outcomes: &[Outcome], cause: impl Fn(Outcome) -> Option<Check>) -> V
             findings.push(Finding {
                 check,
                 dimension: Some(dimension),
+                state: None,
                 number: format!("number of {}", check.title()),
                 measure: measure.to_owned(),
                 value: Some(if is_supported { threshold * (1.0 + part) } else { threshold * part }),
@@ -371,6 +372,7 @@ fn findings(outcomes: &[Outcome], cause: impl Fn(Outcome) -> Option<Check>) -> V
     findings.push(Finding {
         check: Check::StaleQueue,
         dimension: None,
+        state: None,
         number: "error of a kept queue over the true one".to_owned(),
         measure: "error that an action queue kept across frames would have shown, over the true one"
             .to_owned(),

@@ -158,8 +158,9 @@ pub(super) fn foreign_statistics(evidence: &Evidence<'_>) -> Vec<Finding> {
             (0..side.names.len()).filter_map(|dimension| side.distance(dimension)).collect();
         let farthest = distances.iter().max_by(|a, b| a.value.total_cmp(&b.value));
         let Some(farthest) = farthest else { continue };
-        // So many looks for something far off find more by chance than one (Bonferroni).
-        let limit = SIGNIFICANCE / distances.len() as f64;
+        // So many looks for something far off, at centres and spreads of action and state, find more by chance than one
+        // (Bonferroni).
+        let limit = SIGNIFICANCE / (4 * distances.len()) as f64;
         let sure = distances.iter().filter(|distance| {
             distance.value > FOREIGN.threshold && side.chance(distance, episode_count) < limit
         });

@@ -169,6 +169,7 @@ impl Rule {
         Finding {
             check: self.check,
             dimension,
+            state: None,
             number: self.number.to_owned(),
             measure,
             value: Some(value),

@@ -81,9 +81,11 @@ fn sides<'a>(recorded: &Recorded<'a>) -> [Side<'a>; 2] {
 }
 
 impl Side<'_> {
-    /// The action's place, for findings; the state's dimensions have none.
-    fn place(&self, dimension: usize) -> Option<usize> {
-        (self.what == "action").then_some(dimension)
+    /// A finding about one of its dimensions.
+    fn finding(&self, rule: Rule, dimension: usize, value: f64, measure: String) -> Finding {
+        let is_action = self.what == "action";
+        let finding = rule.finding(is_action.then_some(dimension), value, value > rule.threshold, measure);
+        Finding { state: (!is_action).then_some(dimension), ..finding }
     }
 
     fn usual_spread(&self) -> f64 {
@@ -118,7 +120,7 @@ pub(super) fn tiny_spread(recorded: &Recorded<'_>) -> Vec<Finding> {
                     side.what
                 )
             };
-            let finding = TINY.finding(side.place(dimension), value, value > TINY.threshold, measure);
+            let finding = side.finding(TINY, dimension, value, measure);
             findings.push(finding.with_remedy(remedy));
         }
     }
@@ -150,7 +152,7 @@ pub(super) fn far_values(recorded: &Recorded<'_>) -> Vec<Finding> {
                      record some that do."
                 )
             };
-            let finding = FAR.finding(side.place(dimension), value, value > FAR.threshold, measure);
+            let finding = side.finding(FAR, dimension, value, measure);
             findings.push(finding.with_remedy(remedy));
         }
     }

@@ -106,7 +106,11 @@ fn sentence(text: &str) -> String {
 
 fn values(analysis: &Analysis, findings: &[&Finding]) -> Markup {
     let row = |finding: &&Finding| {
-        let name = finding.dimension.map_or("all", |place| &analysis.action[place].name);
+        let name = match (finding.dimension, finding.state) {
+            (Some(place), _) => analysis.action[place].name.clone(),
+            (None, Some(place)) => format!("state {}", analysis.state[place].name),
+            (None, None) => "all".to_owned(),
+        };
         vec![
             html! { (name) },
             html! { @if let Some(value) = finding.value { (number(value)) } @else { "–" } },
