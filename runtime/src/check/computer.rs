@@ -1,8 +1,9 @@
 //! What this computer allows: real-time priority, shared memory, files.
 
 use super::finding::Finding;
-use crate::config::Config;
+use crate::config::{CameraConfig, Config};
 use std::fs::{self, OpenOptions};
+use std::io::ErrorKind;
 use std::path::Path;
 use zenoh::Wait;
 use zenoh::shm::ShmProviderBuilder;
@@ -19,6 +20,11 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut findings = vec![real_time()];
     if config.zenoh.shared_memory {
         findings.push(shared_memory());
+    }
+    for (name, camera) in &config.cameras {
+        if let CameraConfig::Device(device) = camera {
+            findings.push(openable(&format!("device of camera.{name}"), Path::new(&device.device)));
+        }
     }
     if config.record.is_on() {
         findings.push(writable("recording", Path::new(&config.record.folder)));
@@ -69,6 +75,21 @@ fn shared_memory() -> Finding {
     }
 }
 
+/// Whether a camera of this computer is there and may be used.
+fn openable(subject: &str, device: &Path) -> Finding {
+    match OpenOptions::new().read(true).write(true).open(device) {
+        Ok(_) => Finding::ok(subject, format!("{} can be opened", device.display())),
+        Err(error) => {
+            let advice = match error.kind() {
+                ErrorKind::NotFound => "plug the camera in; `v4l2-ctl --list-devices` says what there is",
+                ErrorKind::PermissionDenied => "add the user to the group `video`, and log in again",
+                _ => "end the program that uses the camera",
+            };
+            Finding::refused(subject, format!("{} cannot be opened: {error}", device.display()), advice)
+        }
+    }
+}
+
 /// Whether a file can be written in a folder, which need not exist yet.
 fn writable(subject: &str, folder: &Path) -> Finding {
     let here = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
@@ -107,6 +128,15 @@ mod tests {
         assert_eq!(real_time_priority(LIMITS, &status("0000000000800000")), Some(99));
         assert_eq!(real_time_priority(&LIMITS.replace("50       ", "unlimited"), &status("0")), Some(99));
         assert_eq!(real_time_priority("", ""), None);
+    }
+
+    #[test]
+    fn a_camera_has_to_be_there() {
+        let device = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(openable("device of camera.head", device.path()).verdict, Verdict::Ok);
+        let missing = openable("device of camera.head", &device.path().with_extension("gone"));
+        assert_eq!(missing.verdict, Verdict::Refused);
+        assert!(missing.advice.is_some_and(|advice| advice.contains("plug the camera in")));
     }
 
     #[test]

@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(10);
 pub struct HeardStream {
     /// Its name, such as `camera.head`.
     pub name: String,
-    /// The keys that it may be found on.
+    /// The keys that it may be found on, or the device.
     pub keys: Vec<String>,
     /// The type that is expected.
     pub message: String,
@@ -154,20 +154,21 @@ impl Clocks {
     fn start(ros: &Ros, plan: &Plan) -> Result<Self, Error> {
         let cameras = plan.cameras.iter().map(|camera| {
             let name = format!("camera.{}", camera.spec.name);
-            (name, &camera.keys[..], camera.message.type_name())
+            let device = camera.device.as_ref().map(|device| device.device.clone());
+            (name, &camera.keys[..], camera.message.type_name(), device)
         });
         let feedback = plan.feedback.iter().map(|input| {
             let described = plan.embodiment.groups[input.group].feedback.as_ref();
             let message = described.map_or("", |topic| topic.message.as_str());
-            (format!("feedback.{}", input.name), std::slice::from_ref(&input.key), message)
+            (format!("feedback.{}", input.name), std::slice::from_ref(&input.key), message, None)
         });
         let (mut streams, mut subscriptions) = (Vec::new(), Vec::new());
-        for (name, keys, message) in cameras.chain(feedback) {
+        for (name, keys, message, device) in cameras.chain(feedback) {
             let ages = Ages::default();
             for key in keys {
                 subscriptions.push(subscribe(ros, key, message, Arc::clone(&ages))?);
             }
-            let keys = keys.iter().map(ToString::to_string).collect();
+            let keys = keys.iter().map(ToString::to_string).chain(device).collect();
             streams.push((
                 HeardStream { name, keys, message: message.to_owned(), ..HeardStream::default() },
                 ages,

@@ -228,7 +228,11 @@ fn listener(output: &SetpointOutput, key: &str, heard: &Heard) -> Finding {
             format!("nobody listens; `{}` would not move", output.group),
             "start the controller of this group, and let the bridge carry its topic",
         ),
-        0 => Finding::warning(key, "nobody says who listens", "only zenoh-bridge-ros2dds tells who does"),
+        0 => Finding::warning(
+            key,
+            "nobody says who listens",
+            "zenoh-bridge-ros2dds and rmw_zenoh tell who does",
+        ),
         count => Finding::ok(key, format!("{count} listening for {}", adapted.message())),
     }
 }

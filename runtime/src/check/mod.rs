@@ -139,7 +139,10 @@ fn network(
             return Ok(vec![Finding::refused("network", error, advice)]);
         }
     };
-    let heard = heard::listen(&ros, plan, motion, config, duration, stop)?;
+    let heard = match heard::listen(&ros, plan, motion, config, duration, stop) {
+        Ok(heard) => heard,
+        Err(error) => return Ok(vec![Finding::refused("inputs", error, "a run would end with this")]),
+    };
     ros.session().close().wait().map_err(Error::zenoh("closing"))?;
     let outputs = motion.iter().flat_map(|motion| &motion.outputs).map(|output| {
         Ok((output.clone(), Key::of_topic_in(&config.zenoh.namespace, &output.topic)?.to_string()))
