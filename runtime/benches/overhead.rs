@@ -21,16 +21,14 @@ use sinew_proto::{Message, Stamp};
 use sinew_runtime::clock;
 use sinew_runtime::command::Chunk;
 use sinew_runtime::config::{Config, PictureMessage};
-use sinew_runtime::history::Sample;
-use sinew_runtime::ingest::{FramePreparer, Prepared};
+use sinew_runtime::ingest::{Frame, FramePreparer, FrameStreams, Prepared};
 use sinew_runtime::net;
 use sinew_runtime::plan::Plan;
 use sinew_runtime::policy::{Inferred, Policy, fill_gaussian};
 use sinew_runtime::publish::Publisher;
 use sinew_runtime::ros::Ros;
-use sinew_runtime::stream::Stream;
-use sinew_runtime::sync::{Frame, Limits, Streams};
 use sinew_runtime::telemetry::Histogram;
+use sinew_sync::{Limits, Sample, Stream};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -73,7 +71,7 @@ fn main() {
     let pictures = pictures::jpegs().to_vec();
     // The same pictures again and again.
     let limits = Limits { max_equal_pictures: 0, ..config.sync.limits() };
-    let mut streams = Streams {
+    let mut streams = FrameStreams {
         cameras: plan.cameras.iter().map(|_| Stream::new(4, limits)).collect(),
         groups: plan.embodiment.groups.iter().map(|_| Stream::new(16, limits)).collect(),
     };
@@ -126,7 +124,7 @@ fn main() {
 }
 
 /// As the runtime does it: each camera on a thread of its own.
-fn take_frames(wire: &Wire, preparers: &mut [FramePreparer], streams: &mut Streams) {
+fn take_frames(wire: &Wire, preparers: &mut [FramePreparer], streams: &mut FrameStreams) {
     std::thread::scope(|scope| {
         let cameras = preparers.iter_mut().zip(&wire.cameras).zip(&mut streams.cameras);
         for ((preparer, message), stream) in cameras {

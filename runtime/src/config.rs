@@ -12,8 +12,8 @@ use crate::clock::NS_PER_MS;
 use crate::error::Error;
 use crate::record::RecordConfig;
 use crate::safety::SafetyConfig;
-use crate::sync::Limits;
 use serde::{Deserialize, Serialize};
+use sinew_sync::{FeedbackConfig, Limits};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -146,36 +146,6 @@ impl SyncConfig {
         let (max_skew_ns, max_age_ns) = (ns(max_skew_ms), ns(max_age_ms));
         Limits { max_skew_ns, max_age_ns, settle_ns: ns(settle_ms), max_equal_pictures }
     }
-}
-
-/// What to do with joint names in feedback.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JointNames {
-    /// Compare them with the robot description.
-    Check,
-    /// Trust the order.
-    Ignore,
-}
-
-/// What to do with numbers behind the last joint's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExtraElements {
-    /// Refuse the message.
-    Refuse,
-    /// Leave them out.
-    Ignore,
-}
-
-/// `[feedback]`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeedbackConfig {
-    /// Joint names, where there are some.
-    pub joint_names: JointNames,
-    /// Numbers behind the last joint's.
-    pub extra_elements: ExtraElements,
 }
 
 /// The whole configuration.

@@ -24,6 +24,9 @@ pub enum Error {
     /// A message, a key or a time.
     #[error(transparent)]
     Wire(#[from] sinew_proto::Error),
+    /// What a robot's messages say.
+    #[error(transparent)]
+    Sync(#[from] sinew_sync::Error),
     /// A recorded episode.
     #[error(transparent)]
     Dataset(#[from] sinew_dataset::Error),
@@ -206,6 +209,7 @@ impl Error {
                 | Self::UnknownKey { .. }
                 | Self::ConfigValue { .. }
                 | Self::Mismatch { .. }
+                | Self::Sync(sinew_sync::Error::Mismatch { .. } | sinew_sync::Error::Model(_))
                 | Self::IncompleteGroup { .. }
                 | Self::Replay { .. }
         )

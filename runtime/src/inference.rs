@@ -4,16 +4,16 @@ use crate::clock::{self, Moment, ms};
 use crate::command::{Chunk, CommandPlan};
 use crate::control::{Delivery, Exchange, MotionPlan};
 use crate::error::Error;
-use crate::ingest::Inbox;
+use crate::ingest::{Frame, Inbox};
 use crate::motion::Joints;
 use crate::policy::{Inferred, Policy, fill_gaussian};
 use crate::publish::Publisher;
 use crate::schedule::{Conditioner, Ending, Outcome};
 use crate::stop::Stop;
-use crate::sync::{NotReady, Observation, Synchronizer};
 use crate::telemetry::{ChunkReport, EventKind, StageTimes, Telemetry};
 use sinew_models::flow::Conditioning;
 use sinew_proto::Stamp;
+use sinew_sync::{NotReady, Observation, Synchronizer};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -158,7 +158,7 @@ impl Inference {
         self.telemetry.emit(EventKind::Instruction { text, accepted: refusal.is_none(), refusal });
     }
 
-    fn observe(&self, used: Option<Stamp>) -> Result<Observation, NotReady> {
+    fn observe(&self, used: Option<Stamp>) -> Result<Observation<Arc<Frame>>, NotReady> {
         if self.instruction.is_none() {
             return Err(NotReady::NoInstruction);
         }
@@ -166,7 +166,13 @@ impl Inference {
     }
 
     /// Publishes a chunk and reports it. Returns whether it went out.
-    fn send(&self, sequence: u64, observation: &Observation, inferred: Inferred, observe: Duration) -> bool {
+    fn send(
+        &self,
+        sequence: u64,
+        observation: &Observation<Arc<Frame>>,
+        inferred: Inferred,
+        observe: Duration,
+    ) -> bool {
         let start = Instant::now();
         let Inferred { actions: values, times, .. } = inferred;
         let captured_at = observation.captured_at;

@@ -3,14 +3,12 @@
 use crate::command::CommandPlan;
 use crate::config::{CameraConfig, Config, DeviceConfig, PictureMessage};
 use crate::error::{Error, quoted};
-use crate::ingest::FeedbackReader;
 use crate::robot;
-use crate::state::StateBuilder;
-use crate::sync::Synchronizer;
 use sinew_models::contract::{Bundle, CameraSpec};
 use sinew_models::embodiment::{Embodiment, Field, GroupKind};
 use sinew_models::nearest_name;
 use sinew_proto::key::Key;
+use sinew_sync::{FeedbackReader, StateBuilder, Synchronizer};
 
 /// A camera and where its frames arrive.
 #[derive(Clone, Debug)]
@@ -65,7 +63,7 @@ impl Plan {
         expect_bundle(&config.policy.bundle_id, &manifest.bundle_id)?;
         let embodiment = robot::of_bundle(&manifest.embodiment, &config.policy.robot)?;
         let cameras = cameras(&bundle, &embodiment, config)?;
-        let state = StateBuilder::new(manifest, &embodiment)?;
+        let state = StateBuilder::new(manifest.state_dimensions(), &embodiment)?;
         let commands = CommandPlan::new(manifest, &embodiment)?;
         let feedback = feedback(&state, &embodiment, &commands, config)?;
         let synchronizer = Synchronizer::new(

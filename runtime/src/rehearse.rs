@@ -5,17 +5,14 @@ use crate::clock::Moment;
 use crate::config::Config;
 use crate::control::{Heard, MotionPlan, Pilot};
 use crate::error::Error;
-use crate::history::Sample;
-use crate::ingest::{FramePreparer, Prepared};
+use crate::ingest::{Frame, FramePreparer, FrameStreams, Prepared};
 use crate::motion::Measured;
 use crate::plan::Plan;
 use crate::record::{About, EpisodeLog, RecordedTopic, Role};
 use crate::safety::{Operator, Reason, State};
 use crate::schedule::RobotChunk;
 use crate::setpoint;
-use crate::state::Feedback;
 use crate::status::StatusBoard;
-use crate::sync::{Frame, Streams};
 use serde::Serialize;
 use serde_json::json;
 use sinew_dataset::{Log, LogItem};
@@ -24,6 +21,7 @@ use sinew_proto::key::{ACTION_CHUNK, ALIVE, EVENTS, Key, RESUME, STOP};
 use sinew_proto::msg::sinew_msgs::ActionChunk;
 use sinew_proto::msg::std_msgs;
 use sinew_proto::{Message, Stamp};
+use sinew_sync::{Feedback, Sample};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
@@ -162,7 +160,7 @@ struct Stage<'a> {
     pilot: Pilot,
     listeners: HashMap<String, Listener>,
     preparers: Vec<FramePreparer>,
-    streams: Streams,
+    streams: FrameStreams,
     /// Reference frame of the newest observation.
     used: Option<Stamp>,
     measured: Measured,
@@ -182,7 +180,7 @@ impl<'a> Stage<'a> {
             pilot: Pilot::new(motion.drive(), motion.safety.clone(), &motion.joints),
             listeners: listeners(plan, motion, config),
             preparers: plan.cameras.iter().map(|_| FramePreparer::new(size)).collect::<Result<_, _>>()?,
-            streams: Streams::new(plan.cameras.len(), plan.embodiment.groups.len(), limits),
+            streams: FrameStreams::new(plan.cameras.len(), plan.embodiment.groups.len(), limits),
             used: None,
             measured: Measured::nothing(&motion.joints),
             others: vec![None; plan.cameras.len() + motion.status.len()],

@@ -29,8 +29,9 @@ fn rooms_depend_only_on_those_below_them() {
         ("sinew-proto", vec![]),
         ("sinew-models", vec![]),
         ("sinew-dataset", vec![]),
-        ("sinew-trainer", vec!["sinew-models", "sinew-proto", "sinew-dataset"]),
-        ("sinew-runtime", vec!["sinew-models", "sinew-proto", "sinew-dataset"]),
+        ("sinew-sync", vec!["sinew-models", "sinew-proto"]),
+        ("sinew-trainer", vec!["sinew-models", "sinew-proto", "sinew-dataset", "sinew-sync"]),
+        ("sinew-runtime", vec!["sinew-models", "sinew-proto", "sinew-dataset", "sinew-sync"]),
     ]);
     for package in metadata.workspace_packages() {
         let Some(allowed) = allowed.get(package.name.as_str()) else { continue };
@@ -53,6 +54,7 @@ fn the_robot_links_no_training_framework_and_the_models_no_engine() {
         ("sinew-models", vec!["candle-core", "candle-nn", "ort", "ort-sys", "zenoh"]),
         ("sinew-dataset", vec!["candle-core", "ort", "zenoh"]),
         ("sinew-proto", vec!["candle-core", "ort", "zenoh"]),
+        ("sinew-sync", vec!["candle-core", "ort", "zenoh"]),
     ];
     for (room, forbidden) in forbidden {
         let linked = linked_by(&metadata, room);
@@ -66,7 +68,7 @@ fn the_robot_links_no_training_framework_and_the_models_no_engine() {
 #[test]
 fn the_architecture_page_names_every_module() {
     let page = std::fs::read_to_string(sinew_tests::repository().join("ARCHITECTURE.md")).unwrap();
-    for room in ["proto", "models", "dataset", "trainer", "runtime"] {
+    for room in ["proto", "models", "dataset", "sync", "trainer", "runtime"] {
         let mut folders = vec![sinew_tests::repository().join(room).join("src")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {

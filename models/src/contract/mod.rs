@@ -259,6 +259,11 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Name and unit of each state dimension.
+    pub fn state_dimensions(&self) -> impl Iterator<Item = (&str, Unit)> {
+        self.state.dimensions.iter().map(|dimension| (dimension.name.as_str(), dimension.unit))
+    }
+
     /// Time between two steps of a chunk, nanoseconds.
     pub fn period_ns(&self) -> i64 {
         (1e9 / self.rate_hz).round() as i64

@@ -6,7 +6,7 @@ use crate::clock::ms;
 use crate::presence::Listeners;
 use crate::setpoint::SetpointOutput;
 use crate::status::Said;
-use crate::sync::Limits;
+use sinew_sync::Limits;
 
 /// Slower cameras are spoken of, frames a second.
 const SLOW_CAMERA_HZ: f64 = 5.0;

@@ -1,14 +1,13 @@
 //! One camera's thread: the newest message to a frame among the streams.
 
-use super::{FramePreparer, Inbox, Prepared, admit, refuse};
+use super::{Frame, FramePreparer, Inbox, Prepared, admit, refuse};
 use crate::config::PictureMessage;
-use crate::history::Sample;
 use crate::slot::Slot;
 use crate::stop::Stop;
-use crate::sync::Frame;
 use crate::telemetry::{EventKind, StreamCounters, Telemetry};
 use sinew_models::contract::CameraSpec;
 use sinew_proto::Stamp;
+use sinew_sync::Sample;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use zenoh::bytes::ZBytes;

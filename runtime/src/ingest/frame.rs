@@ -6,7 +6,21 @@ use crate::error::Error;
 use sinew_models::preprocess::ResizePlan;
 use sinew_proto::msg::sensor_msgs::{CompressedImage, Image};
 use sinew_proto::{Message, Stamp};
+use sinew_sync::capture_time;
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
+
+/// A camera frame, ready for the vision graph.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Row-major `[3, size, size]`, −1 … 1.
+    pub pixels: Vec<f32>,
+    /// How long decoding and resizing took.
+    pub prepare_ns: i64,
+}
+
+/// What has arrived so far on a robot.
+pub type FrameStreams = sinew_sync::Streams<Arc<Frame>>;
 
 /// What is known of a frame besides its pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +100,4 @@ impl FramePreparer {
         plan.apply(self.decoder.rgb(), pixels)?;
         Ok(Prepared { captured_at, size, fingerprint: xxh3_64(self.decoder.rgb()) })
     }
-}
-
-/// Refuses a stamp of zero: a driver that leaves it out gives samples that cannot be put in order.
-pub(crate) fn capture_time(stamp: Stamp) -> Result<Stamp, Error> {
-    if stamp.ns() != 0 {
-        return Ok(stamp);
-    }
-    Err(Error::Sample {
-        what: "header.stamp".to_owned(),
-        expected: "the time of capture".to_owned(),
-        found: "0".to_owned(),
-    })
 }

@@ -6,15 +6,13 @@
 
 mod capture;
 mod choice;
-mod feedback;
 mod frame;
 mod local;
 mod picture;
 #[cfg(feature = "local-cameras")]
 mod v4l;
 
-pub use feedback::FeedbackReader;
-pub use frame::{FramePreparer, Prepared};
+pub use frame::{Frame, FramePreparer, FrameStreams, Prepared};
 pub use local::{LocalCamera, LocalLayout, LocalPicture, read_camera};
 pub use picture::{Encoding, Picture, PictureDecoder};
 
@@ -23,14 +21,10 @@ use crate::clock;
 use crate::config::DeviceConfig;
 use crate::config::ZenohConfig;
 use crate::error::Error;
-use crate::history::Sample;
 use crate::plan::{CameraInput, FeedbackInput, Plan};
 use crate::ros::{Ros, Subscription};
 use crate::slot::{Slot, lock};
-use crate::state::Feedback;
 use crate::stop::Stop;
-use crate::stream::Stream;
-use crate::sync::{Limits, Streams};
 use crate::telemetry::{EventKind, StreamCounters, Telemetry};
 use crate::thread::Thread;
 use capture::{Arrival, Capture};
@@ -38,6 +32,7 @@ use choice::TopicChoice;
 use sinew_proto::key::{INSTRUCTION, Key};
 use sinew_proto::msg::std_msgs;
 use sinew_proto::{Message, Stamp};
+use sinew_sync::{Feedback, Limits, Sample, Stream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use zenoh::sample::Sample as ZenohSample;
@@ -45,7 +40,7 @@ use zenoh::sample::Sample as ZenohSample;
 /// What the callbacks and capture threads fill and the inference thread reads.
 #[derive(Debug)]
 pub struct Inbox {
-    streams: Mutex<Streams>,
+    streams: Mutex<FrameStreams>,
     frame_arrived: Condvar,
     /// The operator's newest words.
     pub instruction: Slot<String>,
@@ -55,7 +50,7 @@ pub struct Inbox {
 
 impl Inbox {
     fn new(plan: &Plan, limits: Limits) -> Self {
-        let streams = Streams::new(plan.cameras.len(), plan.embodiment.groups.len(), limits);
+        let streams = FrameStreams::new(plan.cameras.len(), plan.embodiment.groups.len(), limits);
         Self {
             streams: Mutex::new(streams),
             frame_arrived: Condvar::new(),
@@ -65,7 +60,7 @@ impl Inbox {
     }
 
     /// Looks at the streams. Threads that add to them wait meanwhile.
-    pub fn with_streams<T>(&self, look: impl FnOnce(&Streams) -> T) -> T {
+    pub fn with_streams<T>(&self, look: impl FnOnce(&FrameStreams) -> T) -> T {
         look(&self.streams())
     }
 
@@ -75,7 +70,7 @@ impl Inbox {
         drop(self.frame_arrived.wait_timeout(streams, timeout).unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn streams(&self) -> MutexGuard<'_, Streams> {
+    fn streams(&self) -> MutexGuard<'_, FrameStreams> {
         lock(&self.streams)
     }
 }
@@ -248,8 +243,10 @@ impl Ingest {
                     admit(&mut inbox.streams().groups[group], &counters, sample, None);
                 }
                 Err(error) => {
+                    let is_contradiction = matches!(error, sinew_sync::Error::Mismatch { .. });
+                    let error = Error::from(error);
                     refuse(&mut inbox.streams().groups[group], &counters, received_at, &error);
-                    if matches!(error, Error::Mismatch { .. }) {
+                    if is_contradiction {
                         inbox.contradiction.put(error);
                     }
                 }

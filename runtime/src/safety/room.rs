@@ -4,11 +4,11 @@ use super::Reason;
 use super::options::SafetyConfig;
 use crate::error::Error;
 use crate::motion::Joints;
-use crate::state::radians;
 use sinew_models::embodiment::Embodiment;
 use sinew_models::envelope::Workspace;
 use sinew_models::kinematics::{Frame, Kinematics};
 use sinew_models::separation::{Segment, Separation};
+use sinew_sync::radians;
 
 /// Kept in reserve everywhere: the way to standstill is looked at in a few places only, and between two of them hands and
 /// parts come a few millimetres nearer to their limits than at either.

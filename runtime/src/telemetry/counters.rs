@@ -3,8 +3,8 @@
 use crate::clock::{Moment, ms};
 use crate::error::Error;
 use crate::slot::lock;
-use crate::stream::Fault;
 use serde::Serialize;
+use sinew_sync::Fault;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 

@@ -93,7 +93,7 @@ pub enum EventKind {
     Unusable {
         /// The stream.
         stream: String,
-        /// What is wrong: one of [`crate::stream::Fault::NAMES`].
+        /// What is wrong: one of [`sinew_sync::Fault::NAMES`].
         fault: &'static str,
         /// How many so far.
         count: u64,

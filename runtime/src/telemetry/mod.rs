@@ -21,7 +21,7 @@ use crate::motion::JointAxis;
 use crate::safety::LimitHits;
 use crate::schedule::{Ending, Outcome};
 use crate::slot::lock;
-use crate::sync::NotReady;
+use sinew_sync::NotReady;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

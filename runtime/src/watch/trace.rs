@@ -1,15 +1,13 @@
 //! What the joints did and what they are told, for a picture of both.
 
-use crate::config::{ExtraElements, FeedbackConfig, JointNames};
 use crate::error::Error;
-use crate::history::{History, Sample};
-use crate::ingest::FeedbackReader;
 use crate::ros::{Ros, Subscription};
 use crate::slot::lock;
 use sinew_models::embodiment::{Embodiment, Field, Group, GroupKind};
 use sinew_proto::Stamp;
 use sinew_proto::key::Key;
 use sinew_proto::msg::trajectory_msgs::JointTrajectory;
+use sinew_sync::{ExtraElements, FeedbackConfig, FeedbackReader, History, JointNames, Sample};
 use std::sync::{Arc, Mutex};
 
 /// Joint states kept of a group: a few seconds.

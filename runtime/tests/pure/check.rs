@@ -2,8 +2,8 @@
 
 use sinew_runtime::check::{Base, Expected, Finding, Heard, HeardStream, Report, Verdict, judge};
 use sinew_runtime::presence::Presence;
-use sinew_runtime::sync::{Limits, NotReady};
 use sinew_runtime::telemetry::StreamReport;
+use sinew_sync::{Limits, NotReady};
 
 const MS: i64 = 1_000_000;
 

@@ -9,8 +9,8 @@ use sinew_runtime::motion::Joints;
 use sinew_runtime::presence::Listeners;
 use sinew_runtime::safety::{LimitHits, State};
 use sinew_runtime::status::Said;
-use sinew_runtime::sync::NotReady;
 use sinew_runtime::telemetry::{Percentiles, StreamReport, TickSummary};
+use sinew_sync::NotReady;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -2,10 +2,10 @@
 
 use crate::manifest::{manifest, robot};
 use sinew_proto::Stamp;
-use sinew_runtime::history::Sample;
-use sinew_runtime::state::{Feedback, StateBuilder};
-use sinew_runtime::stream::{Fault, Stream};
-use sinew_runtime::sync::{Frame, Limits, NotReady, Observation, Streams, Synchronizer};
+use sinew_runtime::ingest::{Frame, FrameStreams};
+use sinew_sync::{
+    Fault, Feedback, Limits, NotReady, Observation, Sample, StateBuilder, Stream, Synchronizer,
+};
 use std::sync::Arc;
 
 const MS: i64 = 1_000_000;
@@ -22,7 +22,7 @@ fn synchronizer() -> Synchronizer {
     Synchronizer::new(
         names(vec!["head", "left_wrist", "right_wrist"]),
         robot.groups.iter().map(|group| group.name.clone()).collect(),
-        StateBuilder::new(&manifest, &robot).unwrap(),
+        StateBuilder::new(manifest.state_dimensions(), &robot).unwrap(),
         LIMITS,
     )
 }
@@ -42,8 +42,8 @@ fn feedback(group: usize, joint_count: usize) -> Feedback {
 }
 
 /// Everything there, in time.
-fn streams() -> Streams {
-    let mut streams = Streams {
+fn streams() -> FrameStreams {
+    let mut streams = FrameStreams {
         cameras: (0..3).map(|_| Stream::new(4, LIMITS)).collect(),
         groups: robot().groups.iter().map(|_| Stream::new(16, LIMITS)).collect(),
     };
@@ -71,7 +71,7 @@ fn only<T>(sample: Sample<T>) -> Stream<T> {
     stream
 }
 
-fn observe(streams: &Streams, used: Option<i64>, now: i64) -> Result<Observation, NotReady> {
+fn observe(streams: &FrameStreams, used: Option<i64>, now: i64) -> Result<Observation<Arc<Frame>>, NotReady> {
     synchronizer().observe(streams, used.map(Stamp::from_ns), Stamp::from_ns(now))
 }
 
@@ -131,7 +131,7 @@ fn hands_come_from_forward_kinematics_of_torso_and_arm() {
 
 #[test]
 fn every_reason_names_its_stream() {
-    type Change = fn(&mut Streams);
+    type Change = fn(&mut FrameStreams);
     let unchanged: Change = |_| {};
     let nothing = |stream: &str| NotReady::NothingYet { stream: stream.to_owned() };
     let skewed = |stream: &str, skew_ms: i64| NotReady::Skewed {

@@ -1,7 +1,6 @@
-//! From what the joints report to the policy's state vector, in the bundle's order and units.
+//! From what the joints report to the policy's state vector, in the policy's order and units.
 
 use crate::error::{Error, quoted};
-use sinew_models::contract::Manifest;
 use sinew_models::embodiment::{Embodiment, Field, Source};
 use sinew_models::unit::Unit;
 
@@ -31,7 +30,7 @@ impl Feedback {
     }
 }
 
-/// Builds the state vector of one bundle.
+/// Builds one policy's state vector.
 #[derive(Clone, Debug)]
 pub struct StateBuilder {
     embodiment: Embodiment,
@@ -40,20 +39,23 @@ pub struct StateBuilder {
 }
 
 impl StateBuilder {
-    /// Finds where each of the bundle's state dimensions comes from.
+    /// Finds where each state dimension, given by name and unit, comes from.
     ///
     /// # Errors
     /// If the robot does not have one, or not in that unit, or does not report what it needs.
-    pub fn new(manifest: &Manifest, embodiment: &Embodiment) -> Result<Self, Error> {
+    pub fn new<'a>(
+        dimensions: impl IntoIterator<Item = (&'a str, Unit)>,
+        embodiment: &Embodiment,
+    ) -> Result<Self, Error> {
         let mut needs = vec![Vec::new(); embodiment.groups.len()];
         let mut need = |group: usize, field| {
             if !needs[group].contains(&field) {
                 needs[group].push(field);
             }
         };
-        let mut sources = Vec::with_capacity(manifest.state.dimensions.len());
-        for dimension in &manifest.state.dimensions {
-            let source = embodiment.signal(&dimension.name, dimension.unit)?;
+        let mut sources = Vec::new();
+        for (name, unit) in dimensions {
+            let source = embodiment.signal(name, unit)?;
             match source {
                 Source::Joint { group, field, .. } => need(group, field),
                 Source::Hand { hand, .. } => {
@@ -73,7 +75,7 @@ impl StateBuilder {
                     builder.needs[group].iter().map(|field| format!("{field:?}").to_lowercase()).collect();
                 return Err(Error::mismatch(
                     format!("feedback of group `{}`", described.name),
-                    ("the bundle's state", &format!("it needs {}", quoted(&fields))),
+                    ("the policy's state", &format!("it needs {}", quoted(&fields))),
                     (&format!("robot `{}`", embodiment.name), "it has none"),
                 ));
             }
@@ -124,7 +126,10 @@ impl StateBuilder {
 }
 
 /// How many radians one unit of a joint is.
-pub(crate) fn radians(embodiment: &Embodiment, group: usize, joint: usize) -> Result<f64, Error> {
+///
+/// # Errors
+/// If its unit is no angle.
+pub fn radians(embodiment: &Embodiment, group: usize, joint: usize) -> Result<f64, Error> {
     let described = &embodiment.groups[group];
     described.unit.radians().ok_or_else(|| {
         Error::mismatch(

@@ -6,38 +6,28 @@
 //! What is missing, too old or too far off is a reason not to act, never a guess; where the stream itself says why (it is
 //! lost, frozen, late, …), that is the reason.
 
-use crate::clock::ms;
 use crate::history::Sample;
+use crate::ms;
 use crate::state::{Feedback, StateBuilder};
 use crate::stream::{Fault, Stream};
 use sinew_proto::Stamp;
 use std::fmt;
-use std::sync::Arc;
-
-/// A camera frame, ready for the vision graph.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Frame {
-    /// Row-major `[3, size, size]`, −1 … 1.
-    pub pixels: Vec<f32>,
-    /// How long decoding and resizing took.
-    pub prepare_ns: i64,
-}
 
 /// Frames kept of a camera: the newest, and those around the reference camera's.
 const FRAME_CAPACITY: usize = 4;
 /// Joint states kept of a group: 1 s at 500 Hz, which is more than a reference frame may be old.
 const FEEDBACK_CAPACITY: usize = 512;
 
-/// What has arrived so far.
+/// What has arrived so far; `P` is what a picture is kept as.
 #[derive(Clone, Debug)]
-pub struct Streams {
+pub struct Streams<P> {
     /// One a camera, in the bundle's order.
-    pub cameras: Vec<Stream<Arc<Frame>>>,
+    pub cameras: Vec<Stream<P>>,
     /// One a group of joints, in the robot's order.
     pub groups: Vec<Stream<Feedback>>,
 }
 
-impl Streams {
+impl<P> Streams<P> {
     /// Nothing yet, of so many cameras and groups.
     #[must_use]
     pub fn new(camera_count: usize, group_count: usize, limits: Limits) -> Self {
@@ -63,13 +53,13 @@ pub struct Limits {
 
 /// What the policy sees at one time.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Observation {
+pub struct Observation<P> {
     /// When the reference frame was taken.
     pub captured_at: Stamp,
     /// When the reference frame reached us.
     pub received_at: Stamp,
     /// One frame a camera, in the bundle's order.
-    pub frames: Vec<Arc<Frame>>,
+    pub frames: Vec<P>,
     /// The state vector, in the bundle's order and units.
     pub state: Vec<f32>,
 }
@@ -216,12 +206,12 @@ impl Synchronizer {
     ///
     /// # Errors
     /// The reason why there is none: that of the newest reference frame.
-    pub fn observe(
+    pub fn observe<P: Clone>(
         &self,
-        streams: &Streams,
+        streams: &Streams<P>,
         used: Option<Stamp>,
         now: Stamp,
-    ) -> Result<Observation, NotReady> {
+    ) -> Result<Observation<P>, NotReady> {
         let (head, name) = (&streams.cameras[0], &self.camera_names[0]);
         let stream = || name.clone();
         let nothing = || self.explain(head, name, now, NotReady::NothingYet { stream: stream() });
@@ -259,17 +249,15 @@ impl Synchronizer {
         }
     }
 
-    fn observe_at(
+    fn observe_at<P: Clone>(
         &self,
-        streams: &Streams,
-        reference: &Sample<Arc<Frame>>,
+        streams: &Streams<P>,
+        reference: &Sample<P>,
         now: Stamp,
-    ) -> Result<Observation, NotReady> {
+    ) -> Result<Observation<P>, NotReady> {
         let frames = streams.cameras.iter().zip(&self.camera_names);
         let frames = frames
-            .map(|(camera, name)| {
-                self.near(camera, name, reference, now).map(|sample| Arc::clone(&sample.value))
-            })
+            .map(|(camera, name)| self.near(camera, name, reference, now).map(|sample| sample.value.clone()))
             .collect::<Result<Vec<_>, NotReady>>()?;
         let mut feedback: Vec<Option<&Feedback>> = vec![None; streams.groups.len()];
         for group in self.state.groups() {
@@ -283,11 +271,11 @@ impl Synchronizer {
     }
 
     /// The sample of a stream that is nearest to the reference frame.
-    fn near<'a, T>(
+    fn near<'a, T, P>(
         &self,
         stream: &'a Stream<T>,
         name: &str,
-        reference: &Sample<Arc<Frame>>,
+        reference: &Sample<P>,
         now: Stamp,
     ) -> Result<&'a Sample<T>, NotReady> {
         let stream_name = || name.to_owned();

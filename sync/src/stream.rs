@@ -5,9 +5,9 @@
 //! older, and the rules about age are all that observations and the safety core have to know. The fault of the newest
 //! message says why.
 
-use crate::clock::ms;
 use crate::history::{History, OutOfOrder, Sample};
-use crate::sync::Limits;
+use crate::ms;
+use crate::observation::Limits;
 use sinew_proto::Stamp;
 use std::fmt;
 

@@ -1,9 +1,8 @@
 //! Which messages of a stream may be used, and what is wrong with the others.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use sinew_proto::Stamp;
-use sinew_runtime::history::Sample;
-use sinew_runtime::stream::{Fault, Stream};
-use sinew_runtime::sync::Limits;
+use sinew_sync::{Fault, Limits, Sample, Stream};
 
 const MS: i64 = 1_000_000;
 const T: i64 = 1_700_000_000_000 * MS;

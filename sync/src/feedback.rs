@@ -1,13 +1,42 @@
 //! What joints report, checked against the robot description.
 
-use super::frame::capture_time;
-use crate::config::{ExtraElements, FeedbackConfig, JointNames};
 use crate::error::{Error, quoted};
 use crate::state::Feedback;
+use serde::{Deserialize, Serialize};
 use sinew_models::embodiment::{Field, Group};
 use sinew_proto::msg::geometry_msgs::TwistStamped;
 use sinew_proto::msg::sensor_msgs::JointState;
 use sinew_proto::{Message, Stamp};
+
+/// What to do with joint names in feedback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JointNames {
+    /// Compare them with the robot description.
+    Check,
+    /// Trust the order.
+    Ignore,
+}
+
+/// What to do with numbers behind the last joint's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtraElements {
+    /// Refuse the message.
+    Refuse,
+    /// Leave them out.
+    Ignore,
+}
+
+/// `[feedback]` of the runtime's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackConfig {
+    /// Joint names, where there are some.
+    pub joint_names: JointNames,
+    /// Numbers behind the last joint's.
+    pub extra_elements: ExtraElements,
+}
 
 /// Type names of the messages that groups report with.
 const JOINT_STATE: &str = <JointState as Message>::TYPE_NAME;
@@ -118,4 +147,19 @@ fn read_twist(message: &[u8]) -> Result<(Stamp, Feedback), Error> {
     let TwistStamped { header, twist } = TwistStamped::from_cdr(message)?;
     let velocity = vec![twist.linear.x, twist.linear.y, twist.angular.z];
     Ok((capture_time(header.stamp.try_into()?)?, Feedback { velocity, ..Feedback::default() }))
+}
+
+/// Refuses a stamp of zero: a driver that leaves it out gives samples that cannot be put in order.
+///
+/// # Errors
+/// If it is zero.
+pub fn capture_time(stamp: Stamp) -> Result<Stamp, Error> {
+    if stamp.ns() != 0 {
+        return Ok(stamp);
+    }
+    Err(Error::Sample {
+        what: "header.stamp".to_owned(),
+        expected: "the time of capture".to_owned(),
+        found: "0".to_owned(),
+    })
 }

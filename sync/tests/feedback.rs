@@ -1,21 +1,19 @@
 //! Feedback against the robot description.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::manifest::robot;
-use sinew_models::embodiment::Field;
+use sinew_models::embodiment::{Embodiment, Field};
 use sinew_proto::Message;
 use sinew_proto::msg::builtin_interfaces::Time;
 use sinew_proto::msg::geometry_msgs::{Twist, TwistStamped, Vector3};
 use sinew_proto::msg::sensor_msgs::JointState;
 use sinew_proto::msg::std_msgs::Header;
-use sinew_runtime::Error;
-use sinew_runtime::config::{ExtraElements, FeedbackConfig, JointNames};
-use sinew_runtime::ingest::FeedbackReader;
+use sinew_sync::{Error, ExtraElements, FeedbackConfig, FeedbackReader, JointNames};
 
 const STRICT: FeedbackConfig =
     FeedbackConfig { joint_names: JointNames::Check, extra_elements: ExtraElements::Refuse };
 
 fn reader(group: &str, needs: &[Field], config: FeedbackConfig) -> FeedbackReader {
-    let robot = robot();
+    let robot = Embodiment::built_in("r1pro").unwrap();
     let group = &robot.groups[robot.group_index(group).unwrap()];
     FeedbackReader::new(group, needs, config).unwrap()
 }
