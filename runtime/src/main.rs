@@ -351,6 +351,11 @@ fn log_event(event: &Event) {
                 "camera {camera}: the bundle was trained with {width}×{height} pixels, frames have {found_width}×{found_height}"
             )
         }
+        EventKind::RealTime { refusal: None, .. } => {}
+        EventKind::RealTime { priority, refusal: Some(refusal) } => tracing::warn!(
+            "no real-time priority {priority} for the control tick ({refusal}): other programs can keep it waiting; \
+             `sinew-runtime check` says what to do"
+        ),
         EventKind::RecorderReady { robot, locators } => tracing::info!(
             "ready to record {robot}; listening on {}",
             if locators.is_empty() { "nothing".to_owned() } else { locators.join(" ") }

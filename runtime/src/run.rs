@@ -197,6 +197,7 @@ impl Mover {
             exchange: Arc::clone(&exchange),
             inbox: Arc::clone(inbox),
             period_ns: config.setpoints.period_ns(),
+            realtime_priority: config.setpoints.realtime_priority,
             telemetry: Arc::clone(telemetry),
             stop: stop.clone(),
         };

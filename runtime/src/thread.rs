@@ -2,6 +2,21 @@
 
 use crate::error::Error;
 use std::thread::{Builder, JoinHandle};
+use thread_priority::unix::{
+    RealtimeThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
+use thread_priority::{ThreadPriority, ThreadPriorityValue};
+
+/// Puts the calling thread before all others that are not in real time themselves.
+///
+/// # Errors
+/// Why the system does not.
+pub(crate) fn run_in_real_time(priority: u8) -> Result<(), String> {
+    let priority = ThreadPriorityValue::try_from(priority).map_err(|error| error.to_string())?;
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Crossplatform(priority), policy)
+        .map_err(|error| error.to_string())
+}
 
 /// A running thread.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ const SHARED_BYTES: usize = 4 << 20;
 
 /// All of it.
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
-    let mut findings = vec![real_time()];
+    let mut findings = vec![real_time(config.setpoints.realtime_priority)];
     if config.zenoh.shared_memory {
         findings.push(shared_memory());
     }
@@ -32,19 +32,30 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn real_time() -> Finding {
+fn real_time(wanted: u8) -> Finding {
     let read = |name: &str| fs::read_to_string(Path::new("/proc/self").join(name)).unwrap_or_default();
     let subject = "real-time priority";
-    match real_time_priority(&read("limits"), &read("status")) {
-        Some(0) => Finding::warning(
+    if wanted == 0 {
+        let advice = "set `setpoints.realtime_priority`, such as 50";
+        return Finding::warning(
             subject,
-            "none: the control tick can be kept waiting by other programs",
-            "allow it (`rtprio 50` for the user in /etc/security/limits.conf, then log in again) and start with `chrt -f 50 \
-             sinew-runtime run …`",
-        ),
-        Some(priority) => {
-            Finding::ok(subject, format!("up to {priority}; `chrt -f 50 sinew-runtime run …` uses it"))
+            "none is configured: other programs can keep the control tick waiting",
+            advice,
+        );
+    }
+    match real_time_priority(&read("limits"), &read("status")) {
+        Some(most) if most >= u64::from(wanted) => {
+            Finding::ok(subject, format!("the control tick gets {wanted}, up to {most} is allowed"))
         }
+        Some(most) => Finding::warning(
+            subject,
+            format!(
+                "up to {most} is allowed, {wanted} is configured: other programs can keep the control tick waiting"
+            ),
+            format!(
+                "allow it: `rtprio {wanted}` for the user in /etc/security/limits.conf, then log in again"
+            ),
+        ),
         None => Finding::warning(subject, "the system does not say", "on Linux /proc says"),
     }
 }

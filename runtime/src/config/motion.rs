@@ -87,6 +87,8 @@ pub struct SetpointConfig {
     pub publish: bool,
     /// Set-points a second.
     pub rate_hz: f64,
+    /// Of the control tick's thread; 0: none.
+    pub realtime_priority: u8,
     /// Where the policy takes over.
     pub start: StartPosture,
     /// Part of the operating speed that slow moves go at.
@@ -100,6 +102,7 @@ pub struct SetpointConfig {
 impl SetpointConfig {
     pub(super) fn validate(&self) -> Result<(), Error> {
         within("setpoints.rate_hz", self.rate_hz, 30.0..=1000.0)?;
+        within("setpoints.realtime_priority", f64::from(self.realtime_priority), 0.0..=99.0)?;
         within("setpoints.max_slow_move_rad", self.max_slow_move_rad, 0.0..=7.0)?;
         within("setpoints.slow_speed", self.slow_speed, 0.01..=1.0)
     }

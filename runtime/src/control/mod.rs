@@ -26,6 +26,7 @@ use crate::slot::{Latest, Slot};
 use crate::status::StatusLink;
 use crate::stop::Stop;
 use crate::telemetry::{EventKind, MergeReport, SeamReport, Telemetry};
+use crate::thread::run_in_real_time;
 use sinew_proto::Stamp;
 use sinew_proto::key::Key;
 use std::collections::BTreeMap;
@@ -132,6 +133,8 @@ pub struct Control {
     pub camera_count: usize,
     /// Time between two set-points.
     pub period_ns: i64,
+    /// Of this thread; 0: none.
+    pub realtime_priority: u8,
     /// Counters and events.
     pub telemetry: Arc<Telemetry>,
     /// Where each tick's report is left.
@@ -147,6 +150,10 @@ impl Control {
     /// # Errors
     /// If a slow move is refused, or the network fails.
     pub fn run(mut self) -> Result<(), Error> {
+        if self.realtime_priority > 0 {
+            let refusal = run_in_real_time(self.realtime_priority).err();
+            self.telemetry.emit(EventKind::RealTime { priority: self.realtime_priority, refusal });
+        }
         let mut hearing = Hearing::new(&self.joints, self.camera_count, self.status.topic_count());
         let mut seam = SeamReport::new(&self.joints);
         let mut report = TickReport::new(&self.joints);

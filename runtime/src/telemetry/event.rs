@@ -49,6 +49,14 @@ pub enum EventKind {
         /// Where others can reach the session.
         locators: Vec<String>,
     },
+    /// The control tick's thread asked for real-time priority.
+    RealTime {
+        /// Which.
+        priority: u8,
+        /// Why it has none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refusal: Option<String>,
+    },
     /// A chunk was published.
     Chunk(ChunkReport),
     /// Who listens to set-points, as far as bridges to ROS say.
