@@ -31,13 +31,14 @@ use sinew_runtime::schedule::RobotChunk;
 use sinew_runtime::telemetry::Histogram;
 use sinew_sync::Feedback;
 use std::sync::mpsc::sync_channel;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use zenoh::Wait;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+const PATIENCE: Duration = Duration::from_millis(200);
 const ROUNDS: u64 = 2000;
 const WARM_UP: u64 = 200;
 const ARM_TARGET: &str = "motion_target/target_joint_state_arm_left";
@@ -112,7 +113,8 @@ fn follow(bundle: &TempDir) {
 
         let sent_at = Instant::now();
         arm.put(state.to_cdr()).wait().unwrap();
-        let Feedback { position, velocity, .. } = feelings.recv().unwrap();
+        // Until both sessions know of each other's subscriptions, messages go nowhere.
+        let Ok(Feedback { position, velocity, .. }) = feelings.recv_timeout(PATIENCE) else { continue };
         let now = clock::moment();
         measured.update(joints, input.group, now, &position, &velocity);
         let heard = Heard {
@@ -127,7 +129,7 @@ fn follow(bundle: &TempDir) {
         let is_running = told.state == State::Running;
         let Some(command) = told.command else { continue };
         publisher.publish(&command.values, clock::now()).unwrap();
-        let seen_at = sightings.recv().unwrap();
+        let Ok(seen_at) = sightings.recv_timeout(PATIENCE) else { continue };
         while pilot.drive_mut().next_ending().is_some() {}
         if is_running {
             round += 1;
@@ -159,7 +161,7 @@ fn jitter(bundle: &TempDir, seconds: u64) {
     let mut plan = robot::plan(&folder, &locator);
     plan["rate_hz"] = json!(30);
     let robot = Program::robot(&folder, &plan);
-    std::thread::sleep(std::time::Duration::from_secs(seconds));
+    std::thread::sleep(Duration::from_secs(seconds));
     runtime.signal("TERM");
     let (events, _) = runtime.rest();
     drop(robot);

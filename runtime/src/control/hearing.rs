@@ -31,14 +31,14 @@ impl Hearing {
         }
     }
 
-    /// Takes in what arrived since the last tick.
+    /// Takes in what arrived since the last tick; where somebody is at the streams right now, at the next one.
     pub fn listen(&mut self, inbox: &Inbox, status: &StatusBoard) {
         let Self { joints, measured, seen, others, camera_count } = self;
         let (cameras, topics) = others.split_at_mut(*camera_count);
         for (topic, heard_at) in topics.iter_mut().zip(status.heard_at()) {
             *topic = heard_at;
         }
-        inbox.with_streams(|streams| {
+        inbox.try_with_streams(|streams| {
             for (group, (stream, span)) in streams.groups.iter().zip(joints.groups()).enumerate() {
                 let Some(sample) = stream.newest() else { continue };
                 if seen[group] == Some(sample.captured_at) {

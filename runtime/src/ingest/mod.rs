@@ -33,7 +33,7 @@ use sinew_proto::key::{INSTRUCTION, Key};
 use sinew_proto::msg::std_msgs;
 use sinew_proto::{Message, Stamp};
 use sinew_sync::{Feedback, Limits, Sample, Stream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use zenoh::sample::Sample as ZenohSample;
 
@@ -62,6 +62,16 @@ impl Inbox {
     /// Looks at the streams. Threads that add to them wait meanwhile.
     pub fn with_streams<T>(&self, look: impl FnOnce(&FrameStreams) -> T) -> T {
         look(&self.streams())
+    }
+
+    /// The same, unless somebody else is at the streams right now. For the control tick, which must not wait for a thread
+    /// that other programs keep waiting.
+    pub fn try_with_streams(&self, look: impl FnOnce(&FrameStreams)) {
+        match self.streams.try_lock() {
+            Ok(streams) => look(&streams),
+            Err(TryLockError::Poisoned(streams)) => look(&streams.into_inner()),
+            Err(TryLockError::WouldBlock) => {}
+        }
     }
 
     /// Waits for a frame of any camera, at most so long.
