@@ -66,7 +66,10 @@ fn ros_2_reads_how_every_part_is_doing_and_hears_each_change() {
     let (runtime, locator) = run(&folder, "");
     let robot = robot_until(&folder, &locator, "sinew/motion", "stopped");
     runtime.event_where("motion", |event| event["state"] == "running");
-    runtime.event_where("chunk", |event| event["sequence"].as_u64() > Some(3));
+    // Readings come once a second, and a rate is one of a second at least: three of the robot's own.
+    let captured_at_ns = |event: &Value| event["captured_at_ns"].as_i64().unwrap();
+    let first_ns = captured_at_ns(&runtime.event("chunk"));
+    runtime.event_where("chunk", |event| captured_at_ns(event) > first_ns + 3_000_000_000);
     say(&locator, "sinew/stop");
     let (lines, ended) = robot.rest();
     assert!(ended.success());
