@@ -7,8 +7,7 @@
 //!   operator ─► instruction ───────────────────────► publish
 //! ```
 //!
-//! Pure: [`stream`] (which messages may be used), [`sync`] (samples to an observation), [`state`] (feedback to the state
-//! vector), [`command`] (a chunk to messages). Time is an argument there. The shell around them: [`ingest`], [`policy`], [`publish`], [`run`].
+//! Pure: `sinew_sync` (messages to observations), [`command`] (a chunk to messages). Time is an argument there. The shell around them: [`ingest`], [`policy`], [`publish`], [`run`].
 //! [`replay`], [`watch`] and [`demo`] are the robot, an onlooker, and all three at once on one machine.
 
 pub mod check;
