@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -29,6 +29,11 @@ ARM_START = {"left": 7, "right": 15}
 # Angle of the gripper's approach from the vertical, and how softly the inverse kinematics treats small singular values.
 APPROACH_TILT_RAD = 0.8
 DAMPING = 1e-3
+# Actions a second that the picker is made for, and how fast its varied motions turn a joint at most: what a robot's limits allow, with something in hand.
+PICK_HZ = 30
+FASTEST_RAD_S = 1.4
+# Highest speed of `ease`, in parts of its mean.
+EASE_PEAK = 1.5
 
 
 @dataclass(frozen=True)
@@ -136,8 +141,11 @@ class Rig:
             data.qpos[qpos] = np.clip(data.qpos[qpos] + np.clip(change, -0.2, 0.2), low, high)
         return data.qpos[qpos].copy()
 
-    def pick_and_place(self, side: str, item: str) -> Iterator[np.ndarray]:
-        """125 actions of one arm: above the item, down, close, lift, carry to the tray, open, back off."""
+    def pick_and_place(self, side: str, item: str, variety: np.random.Generator | None = None) -> Iterator[np.ndarray]:
+        """125 actions of one arm: above the item, down, close, lift, carry to the tray, open, back off.
+
+        With `variety` up to 200: half the time by a detour, then down beside the item before that is put right, as a person would.
+        """
         arm = slice(ARM_START[side], ARM_START[side] + 7)
         gripper = arm.stop
         at = self.data.body(item).xpos.copy()
@@ -152,6 +160,7 @@ class Rig:
             Waypoint(TRAY_DROP_M, OPEN_M, 10),
             Waypoint(TRAY_DROP_M + [-0.04, 0, 0.05], OPEN_M, 10),
         ]
+        plan = plan if variety is None else vary(plan, variety)
         postures_rad = [self.home_action[arm]]
         for waypoint in plan:
             postures_rad.append(self.solve_arm(side, waypoint.gripper_m, yaw_rad, postures_rad[-1]))
@@ -159,12 +168,32 @@ class Rig:
         action = self.home_action.copy()
         for start_rad, end_rad, waypoint in zip(postures_rad, postures_rad[1:], plan, strict=False):
             start_m = action[gripper]
-            for i in range(waypoint.step_count):
-                done = (i + 1) / waypoint.step_count
+            step_count = waypoint.step_count
+            if variety is not None:
+                step_count = steps_between(start_rad, end_rad, step_count)
+            for i in range(step_count):
+                done = (i + 1) / step_count
                 action[arm] = start_rad + (end_rad - start_rad) * ease(done)
                 # The fingers take half the time, so that they have closed before the arm leaves.
                 action[gripper] = start_m + (waypoint.opening_m - start_m) * min(1.0, 2 * done)
                 yield action.copy()
+
+
+def vary(plan: list[Waypoint], rng: np.random.Generator) -> list[Waypoint]:
+    """The same task with detours: first to somewhere on the way, then past the item by a hand's error, and a drop that is not always at the same place."""
+    above, down, close, lift, drop, release, leave = plan
+    somewhere = Waypoint(above.gripper_m + rng.uniform([-0.12, -0.08, -0.02], [0.02, 0.08, 0.12]), OPEN_M, 30)
+    above = replace(above, gripper_m=above.gripper_m + rng.uniform([-0.03, -0.03, -0.02], [0.03, 0.03, 0.02]))
+    beside = Waypoint(down.gripper_m + rng.uniform([-0.03, -0.025, 0.045], [0.01, 0.025, 0.065]), OPEN_M, 18)
+    shift = rng.uniform([-0.02, -0.015, -0.01], [0.02, 0.015, 0.02])
+    end = [replace(waypoint, gripper_m=waypoint.gripper_m + shift) for waypoint in (replace(drop, step_count=32), release, leave)]
+    detour = [somewhere] if rng.random() < 0.5 else []
+    return [*detour, above, beside, replace(down, step_count=15), close, lift, *end]
+
+
+def steps_between(start_rad: np.ndarray, end_rad: np.ndarray, least: int) -> int:
+    """How many steps an eased motion takes whose joints are nowhere too fast."""
+    return max(least, int(np.ceil(EASE_PEAK * np.abs(end_rad - start_rad).max() / FASTEST_RAD_S * PICK_HZ)))
 
 
 def ease(done: float) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from faults import Faults
 from network import STORE, Bridge, joint_state, make, open_session, wait_for_company
 from r1pro import JOINT_STATE, TARGETS
-from rig import ARM_START, Rig, ease
+from rig import ARM_START, Rig, ease, steps_between
 from robot import COMMAND_KEY
 
 TASKS = {"egg": ("left", "put the egg in the tray"), "cube": ("right", "put the red cube in the tray")}
@@ -30,8 +30,9 @@ STRING = "std_msgs/msg/String"
 
 
 class Teleoperator:
-    def __init__(self, session, namespace: str):
+    def __init__(self, session, namespace: str, varied: bool):
         self.session = session
+        self.varied = varied
         self.bridge = Bridge(session, namespace, Faults())
         self.rig = Rig()
         self.targets = {target.name: session.declare_publisher(self.bridge.key(target.topic)) for target in TARGETS}
@@ -67,22 +68,25 @@ class Teleoperator:
             content = joint_state(scale * action[span], scale * speed[span])
             self.targets[group].put(bytes(STORE.serialize_cdr(content(at_ns), JOINT_STATE)))
 
-    def actions(self, task: str) -> Iterator[np.ndarray]:
+    def actions(self, task: str, seed: int) -> Iterator[np.ndarray]:
         """The task, and back to where it began."""
         side, _ = TASKS[task]
         last = self.rig.home_action
-        for last in self.rig.pick_and_place(side, task):
+        variety = np.random.default_rng([seed, sorted(TASKS).index(task)]) if self.varied else None
+        for last in self.rig.pick_and_place(side, task, variety):
             yield last
         arm = slice(ARM_START[side], ARM_START[side] + 7)
-        for step in range(RETURN_STEPS):
+        home_rad = self.rig.home_action[arm]
+        step_count = steps_between(last[arm], home_rad, RETURN_STEPS)
+        for step in range(step_count):
             action = last.copy()
-            action[arm] += (self.rig.home_action[arm] - last[arm]) * ease((step + 1) / RETURN_STEPS)
+            action[arm] += (home_rad - last[arm]) * ease((step + 1) / step_count)
             yield action
 
     def episode(self, seed: int, task: str) -> dict:
         self.put_back(seed)
         self.say("sinew/instruction", TASKS[task][1])
-        actions = list(self.actions(task))
+        actions = list(self.actions(task, seed))
         self.say("sinew/episode", "start")
         start = time.monotonic()
         for step, action in enumerate(actions):
@@ -97,13 +101,15 @@ class Teleoperator:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--connect", action="append", default=[])
+    parser.add_argument("--mode", default="peer", choices=["peer", "client"])
     parser.add_argument("--namespace", default="")
     parser.add_argument("--seeds", type=int, nargs=2, default=[0, 10], metavar=("FIRST", "END"))
     parser.add_argument("--tasks", nargs="+", choices=sorted(TASKS), default=sorted(TASKS))
+    parser.add_argument("--varied", action="store_true", help="detours and small errors that are put right, other ones for every seed")
     args = parser.parse_args()
-    session = open_session("peer", args.connect)
+    session = open_session(args.mode, args.connect)
     wait_for_company(session)
-    teleoperator = Teleoperator(session, args.namespace)
+    teleoperator = Teleoperator(session, args.namespace, args.varied)
     failed = 0
     for seed in range(*args.seeds):
         for task in args.tasks:
