@@ -143,7 +143,8 @@ impl Dataset {
     }
 
     /// The tasks by number.
-    pub(crate) fn tasks(&self) -> &BTreeMap<u64, String> {
+    #[must_use]
+    pub fn tasks(&self) -> &BTreeMap<u64, String> {
         &self.0.catalog.tasks.by_index
     }
 

@@ -329,7 +329,11 @@ impl Embodiment {
         Self::parse(&std::fs::read_to_string(path).map_err(Error::io(path))?, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Self, Error> {
+    /// A description from its text, which came from `path`.
+    ///
+    /// # Errors
+    /// If it is no description, or contradicts itself.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let file: File = toml::from_str(text).map_err(|e| Error::file(path, e))?;
         let capsule_links = file.capsules.iter().map(|capsule| capsule.link.as_str());
         let kinematics =

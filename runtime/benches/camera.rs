@@ -11,9 +11,10 @@ use sinew_proto::msg::sensor_msgs::{CompressedImage, Image};
 use sinew_proto::msg::std_msgs::Header;
 use sinew_runtime::clock;
 use sinew_runtime::config::{Config, PictureMessage};
-use sinew_runtime::ingest::{FramePreparer, PictureDecoder};
+use sinew_runtime::ingest::FramePreparer;
 use sinew_runtime::net;
 use sinew_runtime::telemetry::Histogram;
+use sinew_sync::{Picture, PictureDecoder};
 use std::borrow::Cow;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
@@ -37,7 +38,7 @@ fn main() {
     });
     let raw = jpegs.each_ref().map(|jpeg| {
         let mut decoder = PictureDecoder::new().unwrap();
-        let [width, height] = decoder.decode(sinew_runtime::ingest::Picture::Jpeg(jpeg)).unwrap();
+        let [width, height] = decoder.decode(Picture::Jpeg(jpeg)).unwrap();
         let (width, height, encoding) = (width as u32, height as u32, "bgr8".to_owned());
         let data = Cow::Borrowed(decoder.rgb());
         Image { header: header(), height, width, encoding, is_bigendian: 0, step: 3 * width, data }.to_cdr()

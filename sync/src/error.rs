@@ -20,6 +20,9 @@ pub enum Error {
         /// The other side and what it says.
         right: String,
     },
+    /// A JPEG that cannot be decoded.
+    #[error("JPEG: {0}")]
+    Jpeg(String),
     /// A message that cannot be used.
     #[error("{what}: expected {expected}, found {found}")]
     Sample {

@@ -2,6 +2,7 @@
 
 mod analyze;
 mod compare;
+mod convert;
 mod export;
 mod init;
 mod inspect;
@@ -27,6 +28,8 @@ pub struct Cli {
 enum Command {
     /// Show what is in a dataset, and what is wrong with it.
     Inspect(inspect::Inspect),
+    /// Make a LeRobot dataset of recorded logs; or write a dataset in the other format.
+    Convert(convert::Convert),
     /// Compute a dataset's statistics, and compare them with its own.
     Stats(stats::Stats),
     /// Set two analyses side by side: what recovered, what got worse, how sure that is.
@@ -49,6 +52,7 @@ impl Cli {
     pub fn run(&self, arguments: &[String]) -> Result<(), Error> {
         match &self.command {
             Command::Inspect(inspect) => inspect.run(),
+            Command::Convert(convert) => convert.run(),
             Command::Stats(stats) => stats.run(),
             Command::Compare(compare) => compare.run(),
             Command::Train(train) => train.run(&arguments.join(" ")),

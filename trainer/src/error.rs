@@ -12,6 +12,60 @@ pub enum Error {
     /// A dataset cannot be read.
     #[error(transparent)]
     Dataset(#[from] sinew_dataset::Error),
+    /// What a robot said cannot be an observation.
+    #[error(transparent)]
+    Sync(#[from] sinew_sync::Error),
+    /// A message, a key or a time.
+    #[error(transparent)]
+    Wire(#[from] sinew_proto::Error),
+    /// A message in a log cannot be used.
+    #[error("{}: {topic} at {at_s:.3} s: {source}", path.display())]
+    LogMessage {
+        /// The log.
+        path: PathBuf,
+        /// The topic.
+        topic: String,
+        /// When it was recorded, seconds since 1970.
+        at_s: f64,
+        /// What is wrong.
+        source: Box<Error>,
+    },
+    /// A log was recorded with something that does not fit.
+    #[error("{}: {source}", path.display())]
+    LogUnfit {
+        /// The log.
+        path: PathBuf,
+        /// What does not fit.
+        source: Box<Error>,
+    },
+    /// An episode has a hole: a row for which there is no observation.
+    #[error("{}: {at_s:.3} s after its first row: no observation within {max_gap_ms:.0} ms: {reason}", path.display())]
+    Gap {
+        /// The log.
+        path: PathBuf,
+        /// Where, seconds since the first row.
+        at_s: f64,
+        /// The farthest that one may be.
+        max_gap_ms: f64,
+        /// What was missing.
+        reason: String,
+    },
+    /// Some logs are no episodes of the dataset.
+    #[error("{refused_count} of {log_count} logs refused, see above")]
+    Refused {
+        /// How many.
+        refused_count: usize,
+        /// Of how many.
+        log_count: usize,
+    },
+    /// A log that cannot be an episode.
+    #[error("{}: {message}", path.display())]
+    Log {
+        /// The log.
+        path: PathBuf,
+        /// What it lacks.
+        message: String,
+    },
     /// A sample cannot be had.
     #[error("{dataset}: episode {episode_index}: row {row}: {source}")]
     Sample {

@@ -5,6 +5,7 @@ pub mod candle_ops;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
+pub mod convert;
 pub mod data;
 mod error;
 pub mod export;

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    keep_candle_from_spinning();
+    set_unless_set("CANDLE_NUM_THREADS", "1");
+    set_unless_set("SVT_LOG", "1");
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,ort=warn"));
     tracing_subscriber::fmt()
@@ -35,13 +36,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load
-/// (our own decoders are enough) they wait for each other most of the time; matrix products have threads of their own.
+/// Of what libraries read from the environment.
+///
+/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load (our own
+/// decoders are enough) they wait for each other most of the time; matrix products have threads of their own. SVT-AV1 says
+/// what it encodes with, for each video, unless only its errors (1) are asked for.
 #[allow(unsafe_code)]
-fn keep_candle_from_spinning() {
-    const THREADS: &str = "CANDLE_NUM_THREADS";
-    if std::env::var_os(THREADS).is_none() {
+fn set_unless_set(variable: &str, value: &str) {
+    if std::env::var_os(variable).is_none() {
         // SAFETY: no other thread has been started yet.
-        unsafe { std::env::set_var(THREADS, "1") };
+        unsafe { std::env::set_var(variable, value) };
     }
 }

@@ -1,12 +1,11 @@
 //! Camera messages to the vision graph's input.
 
-use super::picture::{Encoding, Picture, PictureDecoder};
 use crate::config::PictureMessage;
 use crate::error::Error;
 use sinew_models::preprocess::ResizePlan;
 use sinew_proto::msg::sensor_msgs::{CompressedImage, Image};
 use sinew_proto::{Message, Stamp};
-use sinew_sync::capture_time;
+use sinew_sync::{Encoding, Picture, PictureDecoder, capture_time};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_64;
 

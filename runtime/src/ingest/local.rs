@@ -1,7 +1,7 @@
 //! A camera of this computer: opened, read, and opened again when it goes away.
 
-use super::picture::{Encoding, Picture};
 use crate::error::Error;
+use sinew_sync::{Encoding, Picture};
 use std::time::Duration;
 
 /// What a camera sends.

@@ -8,13 +8,11 @@ mod capture;
 mod choice;
 mod frame;
 mod local;
-mod picture;
 #[cfg(feature = "local-cameras")]
 mod v4l;
 
 pub use frame::{Frame, FramePreparer, FrameStreams, Prepared};
 pub use local::{LocalCamera, LocalLayout, LocalPicture, read_camera};
-pub use picture::{Encoding, Picture, PictureDecoder};
 
 use crate::clock;
 #[cfg(feature = "local-cameras")]

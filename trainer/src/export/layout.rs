@@ -4,6 +4,16 @@ use crate::Error;
 use sinew_models::embodiment::{Embodiment, Layout};
 use std::path::Path;
 
+/// The layout of that name, or in that TOML file.
+///
+/// # Errors
+/// If there is none.
+pub fn named(embodiment: &Embodiment, name: &str) -> Result<Layout, Error> {
+    let path = Path::new(name);
+    let is_file = path.extension().is_some_and(|extension| extension == "toml");
+    Ok(if is_file { embodiment.open_layout(path)? } else { embodiment.layout(name)?.clone() })
+}
+
 /// The layout of that name, or in that TOML file. Without a name the only layout of the robot that has these widths.
 ///
 /// # Errors
@@ -15,9 +25,7 @@ pub fn resolve(
     action_dim: usize,
 ) -> Result<Layout, Error> {
     if let Some(name) = name {
-        let path = Path::new(name);
-        let is_file = path.extension().is_some_and(|extension| extension == "toml");
-        return Ok(if is_file { embodiment.open_layout(path)? } else { embodiment.layout(name)?.clone() });
+        return named(embodiment, name);
     }
     let fits = |layout: &&Layout| (layout.state.len(), layout.action.len()) == (state_dim, action_dim);
     let fitting: Vec<&Layout> = embodiment.layouts.iter().filter(fits).collect();

@@ -1,4 +1,4 @@
-//! Pictures as cameras send them to RGB.
+//! Pictures as cameras send them to RGB. Pure.
 
 use crate::error::Error;
 use turbojpeg::{Decompressor, Image, PixelFormat};
