@@ -269,7 +269,9 @@ fn is_of_one_log(error: &Error) -> bool {
 /// What the form asks for and one log's robot lacks keeps that log out, not the others.
 fn unfit(path: &Path, error: Error) -> Error {
     match error {
-        Error::Model(_) | Error::Sync(_) => Error::LogUnfit { path: path.to_owned(), source: Box::new(error) },
+        Error::Model(_) | Error::Sync(_) => {
+            Error::LogUnfit { path: path.to_owned(), source: Box::new(error) }
+        }
         other => other,
     }
 }

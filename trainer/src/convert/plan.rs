@@ -47,7 +47,7 @@ impl Form {
         let manifest = opening.manifest()?;
         let layout = match (&options.layout, &manifest) {
             (Some(name), _) => layout::named(&embodiment, name)?,
-            (None, Some(manifest)) => layout_of(manifest),
+            (None, Some(manifest)) => layout_of(manifest, &embodiment),
             (None, None) => embodiment.layouts.first().cloned().ok_or_else(|| {
                 Error::Usage(format!("robot `{}` has no layout: --layout names a file", embodiment.name))
             })?,
@@ -81,18 +81,22 @@ impl Form {
     }
 }
 
-/// What the policy of a bundle sees and does.
-fn layout_of(manifest: &Manifest) -> Layout {
-    let dimensions = |vector: &Vector| {
+/// What the policy of a bundle sees and does: by the robot's name for it, where it has one.
+fn layout_of(manifest: &Manifest, embodiment: &Embodiment) -> Layout {
+    let dimensions = |vector: &Vector| -> Vec<LayoutDimension> {
         let of = |name: &str, unit| LayoutDimension { name: name.to_owned(), unit };
         vector.dimensions.iter().map(|dimension| of(&dimension.name, dimension.unit)).collect()
     };
-    Layout {
-        name: manifest.bundle_id.clone(),
-        rate_hz: manifest.rate_hz,
-        state: dimensions(&manifest.state),
-        state_table: None,
-        action: dimensions(&manifest.action),
+    let (state, action) = (dimensions(&manifest.state), dimensions(&manifest.action));
+    let is_it = |layout: &&Layout| {
+        (&layout.state, &layout.action) == (&state, &action) && layout.rate_hz == manifest.rate_hz
+    };
+    match embodiment.layouts.iter().find(is_it) {
+        Some(layout) => layout.clone(),
+        None => {
+            let name = manifest.bundle_id.clone();
+            Layout { name, rate_hz: manifest.rate_hz, state, state_table: None, action }
+        }
     }
 }
 
@@ -173,11 +177,13 @@ impl Plan {
     }
 }
 
+type NameAndUnit<'a> = (&'a str, sinew_models::unit::Unit);
+
 /// The action's numbers, and by name and unit those of them that joints report.
 fn action<'a>(
     embodiment: &Embodiment,
     layout: &'a Layout,
-) -> Result<(Vec<ActionDimension>, Vec<(&'a str, sinew_models::unit::Unit)>), Error> {
+) -> Result<(Vec<ActionDimension>, Vec<NameAndUnit<'a>>), Error> {
     let (mut action, mut posture) = (Vec::new(), Vec::new());
     for dimension in &layout.action {
         let command = embodiment.command(&dimension.name, dimension.unit)?;

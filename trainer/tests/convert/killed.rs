@@ -33,7 +33,8 @@ fn kill_9_leaves_whole_episodes_and_the_same_dataset_in_the_end() {
         std::thread::sleep(Duration::from_micros((random >> 33) % (whole_us / 2)));
         child.kill().unwrap();
         child.wait().unwrap();
-        let now = if once.join("meta/info.json").exists() { dataset(folder.path()).episode_count() } else { 0 };
+        let now =
+            if once.join("meta/info.json").exists() { dataset(folder.path()).episode_count() } else { 0 };
         assert!(now >= count, "{now} episodes after {count}, kill {kill}");
         for index in 0..now {
             let episode = dataset(folder.path()).episode(index as u64).unwrap();

@@ -20,12 +20,13 @@ fn assert_equal(folder: &Path, episode_index: u64, cameras: &[&str], expected: &
         expected.iter().map(|row| row["task"].as_str().unwrap()).collect::<Vec<_>>()
     );
     for (place, camera) in cameras.iter().enumerate() {
-        let pictures: Vec<u64> = expected.iter().map(|row| row["pictures"][place].as_u64().unwrap()).collect();
+        let pictures: Vec<u64> =
+            expected.iter().map(|row| row["pictures"][place].as_u64().unwrap()).collect();
         assert_eq!(picture_numbers(&dataset, episode_index, camera), pictures, "{camera}");
     }
     let (state, action) = (episode.state().unwrap(), episode.action().unwrap());
     for (row, expected) in expected.iter().enumerate() {
-        for (name, found) in [("state", state.row(row)), ("action", action.row(row))] {
+        for (name, found) in [("state", state.row(row).unwrap()), ("action", action.row(row).unwrap())] {
             let expected = expected[name].as_array().unwrap();
             assert_eq!(found.len(), expected.len());
             for (dimension, (found, expected)) in found.iter().zip(expected).enumerate() {
@@ -60,7 +61,9 @@ fn rows_are_what_other_programs_find_in_the_log() {
     }
     let dataset = dataset(folder.path());
     assert_eq!((dataset.fps(), dataset.robot_type()), (30.0, Some("r1pro")));
-    for notice in ["base: not commanded in 3 episodes", "left_arm: first commanded after the first row in 1 episodes"] {
+    for notice in
+        ["base: not commanded in 3 episodes", "left_arm: first commanded after the first row in 1 episodes"]
+    {
         assert!(said.contains(notice), "{notice}: {said}");
     }
 }
@@ -68,7 +71,8 @@ fn rows_are_what_other_programs_find_in_the_log() {
 #[test]
 fn rate_cameras_and_reference_can_be_chosen() {
     let folder = logs(&[json!({})]);
-    let (code, said) = convert(folder.path(), &["--rate", "10", "--cameras", "right_wrist,head", "--codec", "h264"]);
+    let (code, said) =
+        convert(folder.path(), &["--rate", "10", "--cameras", "right_wrist,head", "--codec", "h264"]);
     assert_eq!(code, 0, "{said}");
     let expected = expected(folder.path(), 0, &["10", "right_wrist,head"]);
     assert_equal(folder.path(), 0, &["right_wrist", "head"], &expected);

@@ -44,7 +44,13 @@ fn each_log_that_is_left_out_or_refused_is_said_and_the_others_go_on() {
         (2, vec!["after its first row: no observation within 50 ms", "camera head"]),
         (3, vec!["no observation within 50 ms", "feedback of torso"]),
         (4, vec!["no observation within 50 ms", "camera left_wrist", "in a row are equal"]),
-        (5, vec!["/hdas/feedback_arm_left at 1760000500.5", "position of left_arm: expected finite numbers, found NaN"]),
+        (
+            5,
+            vec![
+                "/hdas/feedback_arm_left at 1760000500.5",
+                "position of left_arm: expected finite numbers, found NaN",
+            ],
+        ),
         (6, vec!["/motion_target/target_joint_state_arm_right at 1760000600.5", "set-point of right_arm"]),
         (7, vec!["/hdas/camera_head/left_raw/image_raw_color/compressed at 1760000700.5", "JPEG"]),
         (8, vec!["/hdas/feedback_torso at 1760000800.5", "sensor_msgs/msg/JointState"]),
@@ -58,7 +64,9 @@ fn each_log_that_is_left_out_or_refused_is_said_and_the_others_go_on() {
             assert!(of(number).contains(part), "{number}: {part}: {}", of(number));
         }
     }
-    for line in ["logs              14", "converted          2", "left out           2", "refused           10"] {
+    for line in
+        ["logs              14", "converted          2", "left out           2", "refused           10"]
+    {
         assert!(said.contains(line), "{line}: {said}");
     }
     assert_eq!(dataset(folder.path()).episode_count(), 2);
@@ -105,7 +113,8 @@ fn formats_are_written_and_converted_into_each_other() {
     assert!(code == 2 && said.contains("--rate is for logs"), "{said}");
     let (code, said) = rewrite(&[]);
     assert!(code == 0 && said.contains("2 episodes written; 6 videos copied"), "{said}");
-    let (old, new) = (dataset(folder.path()), sinew_dataset::Dataset::open(folder.path().join("v30")).unwrap());
+    let (old, new) =
+        (dataset(folder.path()), sinew_dataset::Dataset::open(folder.path().join("v30")).unwrap());
     for index in 0..2 {
         let [old, new] = [&old, &new].map(|set| set.episode(index).unwrap());
         assert_eq!(old.action().unwrap().values(), new.action().unwrap().values());

@@ -36,8 +36,7 @@ pub(crate) fn add_logs(folder: &Path, first: usize, specs: &[Value]) {
         named
     });
     let specs = Value::Array(named.collect());
-    let mut child =
-        oracle("write_logs.py").arg(folder.join("logs")).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child = oracle("write_logs.py").arg(folder.join("logs")).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(specs.to_string().as_bytes()).unwrap();
     assert!(child.wait().unwrap().success());
 }
@@ -78,7 +77,8 @@ pub(crate) fn picture_numbers(dataset: &Dataset, episode_index: u64, camera: &st
         let is_white = |bit: usize| {
             let columns = bit * width / 8..(bit + 1) * width / 8;
             let pixels = (0..upper).flat_map(|y| columns.clone().map(move |x| (y * width + x) * 3));
-            let (sum, count) = pixels.fold((0, 0), |(sum, count), at| (sum + u64::from(frame.rgb[at]), count + 1));
+            let (sum, count) =
+                pixels.fold((0, 0), |(sum, count), at| (sum + u64::from(frame.rgb[at]), count + 1));
             sum > 128 * count
         };
         (0..8).map(|bit| u64::from(is_white(bit)) << bit).sum()
