@@ -203,6 +203,23 @@ fn a_wrist_that_somebody_unseen_turns_cannot_be_learned() {
 }
 
 #[test]
+fn a_wrist_that_somebody_pushes_about_asks_for_shorter_chunks() {
+    let bench = Bench::new();
+    let mut episodes = stirring::episodes(1, 1.0);
+    faults::push_wrist(&mut episodes);
+    let dataset = bench.dataset("dataset", &episodes);
+    let found = bench.analyze("before", &bench.train("fault", &dataset, &[]), &dataset);
+    assert_blamed(&found, Check::FarSteps, [WRIST_ROLL]);
+    assert_followed(&found, others());
+    assert!(found.diagnosis.remedy_toml.contains("policy.chunk_size = 4\n"), "{}", told(&found));
+
+    let remedied = bench.train("remedied", &dataset, &[&found.diagnosis.remedy_toml]);
+    let found = bench.analyze("after", &remedied, &dataset);
+    assert_eq!(found.subject.chunk_size, 4);
+    assert!(found.diagnosis.is_healthy, "{}", told(&found));
+}
+
+#[test]
 fn a_wrist_that_goes_either_way_has_several_right_answers() {
     let bench = Bench::new();
     let mut episodes = stirring::episodes(1, 1.0);

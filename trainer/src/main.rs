@@ -38,13 +38,16 @@ fn main() -> ExitCode {
 
 /// Of what libraries read from the environment.
 ///
-/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load (our own
-/// decoders are enough) they wait for each other most of the time; matrix products have threads of their own. SVT-AV1 says
-/// what it encodes with, for each video, unless only its errors (1) are asked for.
+/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load
+/// (our own decoders are enough) they wait for each other most of the time; matrix products have threads of their own,
+/// whose number candle otherwise finds in `/proc/cpuinfo` before each single product.
 #[allow(unsafe_code)]
-fn set_unless_set(variable: &str, value: &str) {
-    if std::env::var_os(variable).is_none() {
-        // SAFETY: no other thread has been started yet.
-        unsafe { std::env::set_var(variable, value) };
+fn choose_threads() {
+    let core_count = std::thread::available_parallelism().map_or(1, usize::from);
+    for (variable, count) in [("CANDLE_NUM_THREADS", 1), ("RAYON_NUM_THREADS", core_count)] {
+        if std::env::var_os(variable).is_none() {
+            // SAFETY: no other thread has been started yet.
+            unsafe { std::env::set_var(variable, count.to_string()) };
+        }
     }
 }

@@ -436,6 +436,8 @@ pub enum Check {
     LossShare,
     /// H7: distinct futures for near-identical observations.
     Multimodal,
+    /// H6: the chunk's beginning can be told from what is seen, its end cannot.
+    FarSteps,
     /// H6: a simple predictor from what is seen does no better than the mean.
     Unobservable,
     /// H6: the policy says the present state, though the truth moves away from it.
@@ -466,7 +468,7 @@ impl Check {
             Self::LossShare => Hypothesis::H3,
             Self::Undertrained | Self::Overfitted => Hypothesis::H4,
             Self::Misaligned | Self::StaleQueue => Hypothesis::H5,
-            Self::Unobservable | Self::CopiesState => Hypothesis::H6,
+            Self::FarSteps | Self::Unobservable | Self::CopiesState => Hypothesis::H6,
             Self::Multimodal => Hypothesis::H7,
         }
     }
@@ -485,6 +487,7 @@ impl Check {
             Self::UnitMismatch => "state and action in different units",
             Self::LossShare => "a few dimensions have most of the loss",
             Self::Multimodal => "several right answers",
+            Self::FarSteps => "the chunk reaches too far",
             Self::Unobservable => "not decided by what the policy sees",
             Self::CopiesState => "repeats the present state",
             Self::Undertrained => "too little training",

@@ -6,11 +6,14 @@ use crate::analyze::measures::{Moments, mean};
 use crate::analyze::predictions::{PredictionSet, Predictions};
 use crate::analyze::sampling;
 use crate::data::{Corpus, FrameId};
+use std::ops::Range;
 
 /// Rows of the training episodes that the simple predictors learn from.
 const SUPPORT_LIMIT: usize = 2000;
 /// Neighbours that are averaged.
 const NEIGHBOUR_COUNT: usize = 5;
+/// Parts of a chunk that are looked at one by one.
+pub const THIRDS: usize = 3;
 /// The linear map's penalty, relative to the number of rows: enough to keep it defined.
 const RIDGE: f64 = 1e-3;
 
@@ -34,6 +37,8 @@ pub struct Baselines {
     pub from_state: Vec<f64>,
     /// The nearest frames by state and picture.
     pub from_look: Vec<f64>,
+    /// The best of all three on the chunk's first, middle and last third alone.
+    pub by_third: Vec<[f64; THIRDS]>,
     /// Saying the present state, of dimensions whose joint the state has.
     pub copying: Vec<Option<f64>>,
     /// Whether pictures differ from frame to frame, so that they could tell what the state does not.
@@ -96,11 +101,23 @@ pub fn measure(
 ) -> Baselines {
     let width = of.action_dim;
     let query = cloud(judged, of, false);
-    let nearest = explained(&query, width, &nearest_futures(support, &query));
-    let linear = explained(&query, width, &linear_futures(support, &query));
+    let nearest = nearest_futures(support, &query);
+    let linear = linear_futures(support, &query);
     let seen = cloud(judged, of, true);
     let train = cloud(&of.train, of, true);
-    let from_look = explained(&seen, width, &nearest_futures(&train, &seen));
+    let look = nearest_futures(&train, &seen);
+    let best = |steps: &Range<usize>| {
+        let [nearest, linear, look] =
+            [&nearest, &linear, &look].map(|answers| explained(&query, width, answers, steps));
+        let state: Vec<f64> = nearest.into_iter().zip(linear).map(|(a, b)| a.max(b)).collect();
+        (state, look)
+    };
+    let (from_state, from_look) = best(&(0..of.chunk_size));
+    let mut by_third = vec![[0.0; THIRDS]; width];
+    for place in 0..THIRDS {
+        let (state, look) = best(&third(of.chunk_size, place));
+        by_third.iter_mut().zip(state.iter().zip(look)).for_each(|(best, (a, b))| best[place] = a.max(b));
+    }
     let look_len = if judged.is_empty() { 0 } else { judged.look.len() / judged.len() };
     let varies = |place: usize| {
         let values = judged.look.iter().skip(place).step_by(look_len);
@@ -108,8 +125,9 @@ pub fn measure(
         Moments::of(values.map(|value| f64::from(*value))).variance.sqrt() > 1.0 / 256.0
     };
     Baselines {
-        from_state: nearest.into_iter().zip(linear).map(|(a, b)| a.max(b)).collect(),
+        from_state,
         from_look,
+        by_third,
         copying: state_of
             .iter()
             .enumerate()
@@ -119,13 +137,21 @@ pub fn measure(
     }
 }
 
-/// The share of each dimension's variance that answers explain; no answer is the mean's.
-fn explained(query: &Cloud, width: usize, answers: &[Option<Vec<f64>>]) -> Vec<f64> {
+/// The steps of a chunk's part.
+pub(crate) fn third(chunk_size: usize, place: usize) -> Range<usize> {
+    let edge = |place: usize| (chunk_size * place).div_ceil(THIRDS);
+    edge(place)..edge(place + 1)
+}
+
+/// The share of each dimension's variance that answers explain on some steps; no answer is the mean's.
+fn explained(query: &Cloud, width: usize, answers: &[Option<Vec<f64>>], steps: &Range<usize>) -> Vec<f64> {
     (0..width)
         .map(|dimension| {
-            let truth = mean(numbers(query, width, dimension).map(|(_, _, truth)| truth));
+            let asked =
+                || numbers(query, width, dimension).filter(|(_, place, _)| steps.contains(&(place / width)));
+            let truth = mean(asked().map(|(_, _, truth)| truth));
             let mut pairs = Vec::new();
-            for (frame, place, value) in numbers(query, width, dimension) {
+            for (frame, place, value) in asked() {
                 pairs.push((answers[frame].as_ref().map_or(truth, |answer| answer[place]), value));
             }
             crate::analyze::measures::r2(&pairs)

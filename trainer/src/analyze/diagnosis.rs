@@ -60,6 +60,7 @@ pub fn of_policy(evidence: &Evidence<'_>, trained_steps: u64) -> Diagnosis {
     let training = Training {
         steps: trained_steps,
         state_names: evidence.dataset_state_names(),
+        foreseen_steps: (0..width).map(|dimension| checks::foreseen_steps(evidence, dimension)).collect(),
         fair_weights: checks::fair_weights(evidence),
         is_at_its_limit: checks::is_at_its_limit(evidence),
     };

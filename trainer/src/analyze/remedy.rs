@@ -29,6 +29,8 @@ pub struct Training {
     pub steps: u64,
     /// Factors that would give each dimension its fair share of the loss.
     pub fair_weights: Vec<Option<f64>>,
+    /// Steps of a chunk that can be told at its start, of each dimension.
+    pub foreseen_steps: Vec<usize>,
     /// Names of the state that the dataset itself has, in order.
     pub state_names: Vec<String>,
     /// Whether what is trained seems to be at its limit, while more of the model is frozen.
@@ -100,9 +102,16 @@ fn keys(recorded: &Recorded<'_>, training: &Training, cause: &Cause) -> String {
              augment.state_noise = 0.05\n"
                 .to_owned()
         }
+        Check::FarSteps => chunk(training, &cause.dimensions),
         Check::CopiesState => without_state(recorded, training, &cause.dimensions),
         _ => "# No key of the configuration changes that.\n".to_owned(),
     }
+}
+
+/// Only the steps that can be told of every one of the dimensions.
+fn chunk(training: &Training, dimensions: &[usize]) -> String {
+    let steps = dimensions.iter().filter_map(|dimension| training.foreseen_steps.get(*dimension)).min();
+    steps.map_or_else(String::new, |steps| format!("policy.chunk_size = {steps}\n"))
 }
 
 /// What is not shown cannot be repeated: the state without the joints that are.

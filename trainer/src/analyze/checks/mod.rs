@@ -16,6 +16,7 @@ mod recorded;
 pub(crate) use learning::is_at_its_limit;
 pub(crate) use loss::fair_weights;
 pub(crate) use normalization::normalized;
+pub(crate) use observation::foreseen_steps;
 pub use recorded::Recorded;
 
 use crate::analyze::analysis::{Check, DimensionReport, Finding, Outcome, PolicyReport, Verdict};
@@ -141,6 +142,7 @@ pub fn all(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings.extend(joints::unit_mismatch(&evidence.recorded));
     findings.extend(loss::share(evidence));
     findings.extend(observation::multimodal(evidence));
+    findings.extend(observation::far_steps(evidence));
     findings.extend(observation::unobservable(evidence));
     findings.extend(observation::copies_state(evidence));
     findings.extend(learning::idle(&evidence.recorded, evidence.failing()));

@@ -2,6 +2,7 @@
 
 use super::{Evidence, Rule};
 use crate::analyze::analysis::{Check, Finding};
+use crate::analyze::baselines::third;
 use crate::analyze::measures::{Moments, mean, points, r2};
 
 const MULTIMODAL: Rule = Rule {
@@ -22,6 +23,15 @@ const UNOBSERVABLE: Rule = Rule {
     threshold: 0.3,
     reason: "the best of the nearest rows, a linear map and the nearest pictures explains less than a third of the \
              variance: what decides is not there to be seen",
+};
+
+const FAR_STEPS: Rule = Rule {
+    check: Check::FarSteps,
+    number: "share of a dimension's variance that the best simple predictor explains, in the last third of the chunk",
+    side: "below",
+    threshold: 0.3,
+    reason: "less than a third of the variance can be told that far ahead, while at least half of it can in the chunk's \
+             first third: the end of the chunk is decided by what happens meanwhile",
 };
 
 const COPIES: Rule = Rule {
@@ -75,6 +85,51 @@ pub(super) fn multimodal(evidence: &Evidence<'_>) -> Vec<Finding> {
 fn noise_spread(evidence: &Evidence<'_>, dimension: usize) -> f64 {
     let error = evidence.report(dimension).rms_error;
     if error > 0.0 { evidence.policy.noise_spread[dimension] / error } else { 0.0 }
+}
+
+/// Can only the beginning of the chunk be told from what is seen at its start?
+pub(super) fn far_steps(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let thirds = &evidence.baselines.by_third;
+    let mut findings = Vec::new();
+    for dimension in evidence.failing() {
+        let [first, middle, last] = thirds[dimension];
+        let measure = format!(
+            "share of its variance that the best simple predictor explains in the chunk's last third (in the first \
+             {first:.2}, in the middle {middle:.2})"
+        );
+        if evidence.modes.is_none() {
+            let reason = format!("{measure}; but that may be for want of similar episodes to compare with");
+            findings.push(FAR_STEPS.cannot_tell(Some(dimension), reason));
+            continue;
+        }
+        let holds = first >= super::LEARNED_R2 && last < FAR_STEPS.threshold;
+        let remedy = || {
+            format!(
+                "What `{}` does late in a chunk is decided after the chunk was planned. Predict fewer steps \
+                 (policy.chunk_size = {}) and plan anew that often.",
+                evidence.recorded.name(dimension),
+                foreseen_steps(evidence, dimension)
+            )
+        };
+        findings.push(FAR_STEPS.finding(Some(dimension), last, holds, measure).with_remedy(remedy));
+    }
+    if findings.is_empty() {
+        let moving = thirds.iter().zip(evidence.scales).filter(|(_, scale)| scale.std > 0.0);
+        let least = moving.map(|([.., last], _)| *last).fold(1.0, f64::min);
+        let measure =
+            "smallest share of a dimension's variance that a simple predictor explains in the chunk's last \
+                       third; none fails"
+                .to_owned();
+        findings.push(FAR_STEPS.finding(None, least, false, measure));
+    }
+    findings
+}
+
+/// How many steps of a chunk can be told of a dimension from what is seen at its start, in whole thirds; at least one.
+pub(crate) fn foreseen_steps(evidence: &Evidence<'_>, dimension: usize) -> usize {
+    let shares = &evidence.baselines.by_third[dimension];
+    let third_count = shares.iter().take_while(|share| **share >= super::LEARNED_R2).count();
+    third(evidence.predictions.chunk_size, third_count.saturating_sub(1)).end
 }
 
 /// Can a simple predictor tell it from what is seen?
