@@ -172,6 +172,12 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A simulated robot that cannot be evaluated on.
+    #[error("rig: {message}")]
+    Rig {
+        /// What is wrong.
+        message: String,
+    },
     /// A picture could not be drawn.
     #[error("{}: {message}", path.display())]
     Plot {
@@ -212,6 +218,7 @@ impl Error {
                 | Self::Sync(sinew_sync::Error::Mismatch { .. } | sinew_sync::Error::Model(_))
                 | Self::IncompleteGroup { .. }
                 | Self::Replay { .. }
+                | Self::Rig { .. }
         )
     }
 

@@ -7,12 +7,13 @@ use serde::Serialize;
 use sinew_runtime::Error;
 use sinew_runtime::check::{Verdict, check};
 use sinew_runtime::cli::{
-    CheckArgs, Cli, Command, CommonArgs, DemoArgs, RecordArgs, RecoverArgs, RehearseArgs, ReplayArgs,
-    RunArgs, StatusArgs, WatchArgs,
+    CheckArgs, Cli, Command, CommonArgs, DemoArgs, EvalArgs, RecordArgs, RecoverArgs, RehearseArgs,
+    ReplayArgs, RunArgs, StatusArgs, WatchArgs,
 };
 use sinew_runtime::config::Config;
 use sinew_runtime::demo::{DemoOptions, Say, demo};
 use sinew_runtime::diagnostics::{Level, StatusOptions, status};
+use sinew_runtime::eval::{Cause, evaluate};
 use sinew_runtime::record::{Outcome, record, recover};
 use sinew_runtime::rehearse::rehearse;
 use sinew_runtime::replay::replay;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::Watch(args) => watch_command(args).map(code),
         Command::Check(args) => check_command(args),
         Command::Status(args) => status_command(&args),
+        Command::Eval(args) => eval_command(&args).map(|()| 0),
         Command::Demo(args) => demo_command(args).map(code),
     };
     terminal.set_status(String::new());
@@ -258,6 +260,29 @@ fn status_command(args: &StatusArgs) -> anyhow::Result<u8> {
             NO_ANSWER
         }
     })
+}
+
+fn eval_command(args: &EvalArgs) -> anyhow::Result<()> {
+    let mut config = args.common.configuration()?;
+    args.zenoh.apply(&mut config);
+    args.policy.apply(&mut config);
+    let options = args.options()?;
+    if print_config(&args.common, &options.configured(&config))? {
+        return Ok(());
+    }
+    let bundle = args.bundle.as_deref().context("--bundle is missing")?;
+    let stop = Stop::on_signals()?.within(args.common.seconds);
+    let report = evaluate(bundle, &config, &options, &stop, |episode| {
+        let outcome = episode.cause.map_or("success", Cause::name);
+        tracing::info!("{}, seed {}: {outcome} after {:.1} s", episode.task, episode.seed, episode.seconds);
+    })?;
+    if args.common.json {
+        print_json(&report)?;
+    } else {
+        print_line(report.table().trim_end())?;
+    }
+    tracing::info!("{}", options.output.join("eval.json").display());
+    Ok(())
 }
 
 fn demo_command(args: DemoArgs) -> anyhow::Result<bool> {

@@ -19,7 +19,7 @@ const WIDTH_PX: u32 = 1600;
 const PANEL_HEIGHT_PX: u32 = 420;
 const TITLE_HEIGHT_PX: u32 = 60;
 const COLUMNS: usize = 2;
-const FONT: &str = "sans-serif";
+pub(crate) const FONT: &str = "sans-serif";
 /// Where Linux distributions put DejaVu Sans.
 const FONT_FILES: [&str; 4] = [
     "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
@@ -161,7 +161,7 @@ fn draw_panel<'a>(area: &DrawingArea<BitMapBackend<'a>, Shift>, panel: &Panel) -
 }
 
 /// Plotters keeps a font for the life of the process, and takes it from memory of that life only.
-fn load_font() -> Result<(), String> {
+pub(crate) fn load_font() -> Result<(), String> {
     let file = FONT_FILES.iter().find_map(|file| std::fs::read(file).ok());
     let file = file.ok_or_else(|| {
         format!(

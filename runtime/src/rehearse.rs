@@ -3,16 +3,14 @@
 
 use crate::clock::Moment;
 use crate::config::Config;
-use crate::control::{Heard, MotionPlan, Pilot};
+use crate::control::MotionPlan;
 use crate::error::Error;
-use crate::ingest::{Frame, FramePreparer, FrameStreams, Prepared};
-use crate::motion::Measured;
 use crate::plan::Plan;
 use crate::record::{About, EpisodeLog, RecordedTopic, Role};
-use crate::safety::{Operator, Reason, State};
+use crate::safety::{Reason, State};
 use crate::schedule::RobotChunk;
 use crate::setpoint;
-use crate::status::StatusBoard;
+use crate::stage::{Now, Stage};
 use serde::Serialize;
 use serde_json::json;
 use sinew_dataset::{Log, LogItem};
@@ -21,10 +19,8 @@ use sinew_proto::key::{ACTION_CHUNK, ALIVE, EVENTS, Key, RESUME, STOP};
 use sinew_proto::msg::sinew_msgs::ActionChunk;
 use sinew_proto::msg::std_msgs;
 use sinew_proto::{Message, Stamp};
-use sinew_sync::{Feedback, Sample};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::Arc;
 
 /// A change of what the robot may do.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -78,7 +74,7 @@ pub fn rehearse(log: &Path, bundle: &Path, config: &Config, output: &Path) -> Re
         found: "false".to_owned(),
         expected: "true: there is nothing to rehearse otherwise".to_owned(),
     })?;
-    let mut stage = Stage::new(&plan, &motion, config)?;
+    let mut rehearser = Rehearser::new(&plan, &motion, config)?;
     let mut script: Option<Script> = None;
     for item in Log::open(log)? {
         let LogItem::Message { channel, at_ns, data } = item? else { continue };
@@ -89,31 +85,18 @@ pub fn rehearse(log: &Path, bundle: &Path, config: &Config, output: &Path) -> Re
         // Threads that recorded at the same time may be a little out of order.
         let now = script.now(at_ns);
         while script.next_tick.moment <= now.moment {
-            stage.tick(script.next_tick, script)?;
+            rehearser.tick(script.next_tick, script)?;
             script.next_tick = script.next_tick.plus_ns(config.setpoints.period_ns());
         }
-        if let Some(listener) = stage.listeners.get(&channel.topic).copied() {
-            stage.take_in(listener, &data, now, script)?;
+        if let Some(listener) = rehearser.listeners.get(&channel.topic).copied() {
+            rehearser.take_in(listener, &data, now, script)?;
         }
     }
     let Some(script) = script else {
         return Err(Error::Log { path: log.to_owned(), message: "expected messages, found none".to_owned() });
     };
     script.log.finish(BTreeMap::new())?;
-    Ok(stage.rehearsal)
-}
-
-/// A time on both clocks.
-#[derive(Clone, Copy, Debug)]
-struct Now {
-    moment: Moment,
-    wall: Stamp,
-}
-
-impl Now {
-    fn plus_ns(self, ns: i64) -> Self {
-        Self { moment: self.moment.plus_ns(ns), wall: Stamp::from_ns(self.wall.ns() + ns) }
-    }
+    Ok(rehearser.rehearsal)
 }
 
 /// What is written, and where in time it is.
@@ -153,39 +136,21 @@ fn topic(name: &str, message: &'static str, role: Role) -> Result<RecordedTopic,
     Ok(RecordedTopic { name: format!("/{key}"), key, message, role })
 }
 
-/// The pure core and what it has heard.
-struct Stage<'a> {
+/// The pure core, and what is said of it.
+struct Rehearser<'a> {
     plan: &'a Plan,
     motion: &'a MotionPlan,
-    pilot: Pilot,
+    stage: Stage<'a>,
     listeners: HashMap<String, Listener>,
-    preparers: Vec<FramePreparer>,
-    streams: FrameStreams,
-    /// Reference frame of the newest observation.
-    used: Option<Stamp>,
-    measured: Measured,
-    /// Cameras, then status topics.
-    others: Vec<Option<Moment>>,
-    board: StatusBoard,
-    operator: Operator,
     said: Option<(State, Option<Reason>)>,
     rehearsal: Rehearsal,
 }
 
-impl<'a> Stage<'a> {
+impl<'a> Rehearser<'a> {
     fn new(plan: &'a Plan, motion: &'a MotionPlan, config: &Config) -> Result<Self, Error> {
-        let limits = config.sync.limits();
-        let size = plan.bundle.manifest.model.vision.image_size;
         Ok(Self {
-            pilot: Pilot::new(motion.drive(), motion.safety.clone(), &motion.joints),
+            stage: Stage::new(plan, motion, config)?,
             listeners: listeners(plan, motion, config),
-            preparers: plan.cameras.iter().map(|_| FramePreparer::new(size)).collect::<Result<_, _>>()?,
-            streams: FrameStreams::new(plan.cameras.len(), plan.embodiment.groups.len(), limits),
-            used: None,
-            measured: Measured::nothing(&motion.joints),
-            others: vec![None; plan.cameras.len() + motion.status.len()],
-            board: StatusBoard::new(&motion.status),
-            operator: Operator::default(),
             said: None,
             rehearsal: Rehearsal::default(),
             plan,
@@ -202,58 +167,17 @@ impl<'a> Stage<'a> {
     ) -> Result<(), Error> {
         let usable = match listener {
             Listener::Camera(index) => {
-                let usable = self.see(index, data, now);
+                let usable = self.stage.see(index, data, now);
                 self.observe(now, script)?;
                 usable
             }
-            Listener::Feedback(index) => self.feel(index, data, now),
-            Listener::Status(index) => {
-                let usable = self.board.take_in(index, data, now.moment).is_ok();
-                if usable {
-                    self.others[self.plan.cameras.len() + index] = Some(now.moment);
-                }
-                usable
-            }
+            Listener::Feedback(index) => self.stage.feel(index, data, now),
+            Listener::Status(index) => self.stage.learn(index, data, now),
             Listener::Chunk => self.follow(data, now),
             Listener::Events => self.obey(data, now),
         };
         self.rehearsal.unusable_count += u64::from(!usable);
         Ok(())
-    }
-
-    fn see(&mut self, index: usize, data: &[u8], now: Now) -> bool {
-        let mut pixels = Vec::new();
-        let prepared = self.preparers[index].prepare(self.plan.cameras[index].message, data, &mut pixels);
-        let stream = &mut self.streams.cameras[index];
-        let Ok(Prepared { captured_at, fingerprint, .. }) = prepared else {
-            stream.refuse(now.wall);
-            return false;
-        };
-        let value = Arc::new(Frame { pixels, prepare_ns: 0 });
-        let sample = Sample { captured_at, received_at: now.wall, value };
-        let usable = stream.admit(sample, Some(fingerprint)).is_ok();
-        if usable {
-            self.others[index] = Some(now.moment);
-        }
-        usable
-    }
-
-    fn feel(&mut self, index: usize, data: &[u8], now: Now) -> bool {
-        let input = &self.plan.feedback[index];
-        let stream = &mut self.streams.groups[input.group];
-        let Ok((captured_at, value)) = input.reader.read(data) else {
-            stream.refuse(now.wall);
-            return false;
-        };
-        let Feedback { position, velocity, .. } = value.clone();
-        if stream.admit(Sample { captured_at, received_at: now.wall, value }, None).is_err() {
-            return false;
-        }
-        let count = self.motion.joints.groups()[input.group].span.len();
-        let whole = |numbers: Vec<f64>| if numbers.len() == count { numbers } else { Vec::new() };
-        let (position, velocity) = (whole(position), whole(velocity));
-        self.measured.update(&self.motion.joints, input.group, now.moment, &position, &velocity);
-        true
     }
 
     fn follow(&mut self, data: &[u8], now: Now) -> bool {
@@ -266,7 +190,8 @@ impl<'a> Stage<'a> {
         let chunk = RobotChunk { sequence: chunk.sequence, captured_at, values: &values };
         self.rehearsal.chunk_count += 1;
         // A chunk that comes too late is as usable as the schedule finds it.
-        self.rehearsal.dropped_chunk_count += u64::from(self.pilot.accept(chunk, now.moment).is_err());
+        let accepted = self.stage.pilot.accept(chunk, now.moment);
+        self.rehearsal.dropped_chunk_count += u64::from(accepted.is_err());
         true
     }
 
@@ -277,36 +202,25 @@ impl<'a> Stage<'a> {
         if event["event"] == "operator" {
             let is =
                 |topic| event["topic"].as_str().is_some_and(|name| name.trim_start_matches('/') == topic);
-            self.operator.stop |= is(STOP);
-            self.operator.resume |= is(RESUME);
+            let operator = &mut self.stage.operator;
+            operator.stop |= is(STOP);
+            operator.resume |= is(RESUME);
             if is(ALIVE) {
-                self.operator.alive_at = Some(now.moment);
+                operator.alive_at = Some(now.moment);
             }
         }
         true
     }
 
     fn observe(&mut self, now: Now, script: &mut Script) -> Result<(), Error> {
-        let Ok(observation) = self.plan.synchronizer.observe(&self.streams, self.used, now.wall) else {
-            return Ok(());
-        };
-        self.used = Some(observation.captured_at);
+        let Ok(observation) = self.stage.observe(now) else { return Ok(()) };
         self.rehearsal.observation_count += 1;
         let (captured_at_ns, state) = (observation.captured_at.ns(), observation.state);
         script.say(&json!({ "event": "observation", "captured_at_ns": captured_at_ns, "state": state }), now)
     }
 
     fn tick(&mut self, now: Now, script: &mut Script) -> Result<(), Error> {
-        let heard = Heard {
-            measured: &self.measured,
-            others: &self.others,
-            wall: now.wall,
-            operator: self.operator,
-            robot: self.board.status(),
-            is_ending: false,
-        };
-        let told = self.pilot.tick(now.moment, &heard);
-        self.operator = Operator { alive_at: self.operator.alive_at, ..Operator::default() };
+        let told = self.stage.tick(now, false);
         let found = (told.state, told.reason);
         self.rehearsal.tick_count += 1;
         if let Some(command) = told.command {
@@ -316,7 +230,7 @@ impl<'a> Stage<'a> {
                 script.write(index + 1, now.wall, &message)?;
             }
         }
-        while self.pilot.drive_mut().next_ending().is_some() {}
+        while self.stage.pilot.drive_mut().next_ending().is_some() {}
         if self.said.replace(found) == Some(found) {
             return Ok(());
         }

@@ -45,6 +45,10 @@ class Body(ABC):
     def picture(self, camera: str, reading: Reading) -> bytes:
         """A JPEG of the moment of a reading. Always called by the same thread."""
 
+    def tasks(self) -> dict[str, str]:
+        """What it can be asked to do: the words, by the name of the thing that has to end well."""
+        return {}
+
     def state(self) -> dict:
         """What happened to things in the scene."""
         return {}

@@ -50,11 +50,16 @@ class CommandLog:
     """`widths` are the groups with positions, `base` comes with velocities."""
 
     def __init__(self, widths: dict[str, int]):
-        self.tracks = {group: Track(width, is_velocity=False) for group, width in widths.items()}
-        self.tracks["base"] = Track(3, is_velocity=True)
-        self.chunks: list[tuple[int, int, int]] = []
-        self.events: list[dict] = []
+        self.widths = widths
         self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        with self._lock:
+            self.tracks = {group: Track(width, is_velocity=False) for group, width in self.widths.items()}
+            self.tracks["base"] = Track(3, is_velocity=True)
+            self.chunks: list[tuple[int, int, int]] = []
+            self.events: list[dict] = []
 
     def add(self, group: str, received_ns: int, stamp_ns: int, position, velocity, measured) -> None:
         """A message of the wrong width is kept as not a number: the checker is to see it."""

@@ -1,4 +1,8 @@
-"""A robot without mass: joints are where their references are a moment later, pictures are of one colour. Needs no simulator."""
+"""A robot without mass: joints are where their references are a moment later, pictures are of one colour. Needs no simulator.
+
+Its tasks are games of one joint each: the first joint of an arm has to pass a place. With an even seed there is one within its swing for the left arm, with an odd
+one there is none; the right arm's is always out of reach.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,10 @@ POSTURE = {
     "right_arm": (0.3, -0.15, 0.0, -1.4, 0.0, 0.0, 0.0),
     "right_gripper": (80.0,),
 }
+WORDS = {"left": "reach left", "right": "reach right"}
+OUT_OF_REACH_RAD = 0.9
+# How near counts as there.
+NEAR_RAD = 0.01
 
 
 class KinematicBody(Body):
@@ -36,6 +44,9 @@ class KinematicBody(Body):
         self.velocity = {group: np.zeros(len(at)) for group, at in POSTURE.items()}
         self.base_velocity = np.zeros(3)
         self.time_s = 0.0
+        within_rad = np.random.default_rng(seed).uniform(-0.2, 0.2)
+        self.goals_rad = {"left": within_rad if seed % 2 == 0 else OUT_OF_REACH_RAD, "right": OUT_OF_REACH_RAD}
+        self.nearest_rad = {side: abs(self.position[f"{side}_arm"][0] - goal) for side, goal in self.goals_rad.items()}
 
     def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
         share = self.step_s / (LAG_S + self.step_s)
@@ -45,11 +56,28 @@ class KinematicBody(Body):
             self.velocity[group] = moved / self.step_s
         self.base_velocity = base_velocity
         self.time_s += self.step_s
+        for side, goal_rad in self.goals_rad.items():
+            distance_rad = abs(self.position[f"{side}_arm"][0] - goal_rad)
+            self.nearest_rad[side] = min(self.nearest_rad[side], distance_rad)
 
     def read(self) -> Reading:
         position = {group: at.copy() for group, at in self.position.items()}
         velocity = {group: at.copy() for group, at in self.velocity.items()}
         return Reading(self.time_s, position, velocity, {group: np.zeros(len(at)) for group, at in position.items()}, self.base_velocity.copy())
+
+    def tasks(self) -> dict[str, str]:
+        return WORDS
+
+    def state(self) -> dict:
+        return {"items": {side: self._game(side) for side in self.goals_rad}}
+
+    def _game(self, side: str) -> dict:
+        """In the terms of things on a table: what was reached lies in the tray."""
+        was_reached = bool(self.nearest_rad[side] < NEAR_RAD)
+        return {
+            "in_tray": was_reached, "upright": True, "released": True, "success": was_reached, "touched_by": [side] if was_reached else [], "held_by": [],
+            "rise_m": 0.0, "moved_m": 0.0, "least_distance_m": {side: round(float(self.nearest_rad[side]), 6)},
+        }
 
     def picture(self, camera: str, reading: Reading) -> bytes:
         """A JPEG of one colour, with noise that is another in each of a few frames, as a camera's is."""

@@ -8,8 +8,10 @@ import mujoco
 import numpy as np
 from behavior import BASE, base_yaw_rad, heading
 from body import Body, Reading
+from facts import Facts
 from PIL import Image
 from rig import Rig, quaternion_xyzw
+from tasks import WORDS
 
 MM_PER_FINGER_M = 2000.0
 # Where each group's numbers are in the rig's 23.
@@ -18,6 +20,8 @@ SPANS = {
 }
 CAMERAS = {"head": "head_table", "left_wrist": "left_wrist", "right_wrist": "right_wrist"}
 ITEMS = ("egg", "cube")
+# Physics steps from one look at what happens to things to the next.
+LOOK_EVERY = 4
 # A thing is done with when it lies inside the tray's walls, low enough to rest on its floor, at rest, touched by no finger; a cube on one of its
 # faces. An egg has no side to stand on: it may lie.
 TRAY_HALF_M, TRAY_FLOOR_M = 0.086, 0.758
@@ -39,12 +43,13 @@ class MujocoBody(Body):
         joints = [model.joint(index) for index in model.actuator_trnid[:, 0]]
         self._qpos = np.array([joint.qposadr[0] for joint in joints])
         self._dof = np.array([joint.dofadr[0] for joint in joints])
-        self._pads = {
-            geom for geom in range(model.ngeom) if model.geom_contype[geom] and "finger" in model.body(model.geom_bodyid[geom]).name
-        }
+        self._facts = Facts(model, ITEMS)
+        self._step_count = 0
 
     def reset(self, seed: int) -> None:
         self.rig.reset(seed)
+        self._facts.reset(self.rig.data)
+        self._step_count = 0
         self._shifts = np.random.default_rng(seed)
 
     def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
@@ -53,6 +58,9 @@ class MujocoBody(Body):
         for group, span in SPANS.items():
             action[span] = references[group] / (MM_PER_FINGER_M if "gripper" in group else 1.0)
         self.rig.step(action)
+        self._step_count += 1
+        if self._step_count % LOOK_EVERY == 0:
+            self._facts.look(self.rig.data)
 
     def read(self) -> Reading:
         data = self.rig.data
@@ -92,8 +100,11 @@ class MujocoBody(Body):
         Image.fromarray(pixels).save(file, "JPEG", quality=85)
         return file.getvalue()
 
+    def tasks(self) -> dict[str, str]:
+        return WORDS
+
     def state(self) -> dict:
-        """Of each thing whether it is in the tray, upright and released, and whether it is all of that."""
+        """Of each thing whether it is in the tray, upright and released, and whether it is all of that; and what happened to it (see `Facts.of`)."""
         return {"items": {item: self._item(item) for item in ITEMS}, "base_yaw_rad": base_yaw_rad(self.rig)}
 
     def _item(self, item: str) -> dict:
@@ -103,12 +114,9 @@ class MujocoBody(Body):
         offset = np.abs(body.xpos[:2] - tray[:2])
         in_tray = bool(np.all(offset < TRAY_HALF_M) and body.xpos[2] < TRAY_FLOOR_M + MOST_HEIGHT_M)
         upright = item == "egg" or bool(np.abs(body.xmat.reshape(3, 3)[2]).max() > UPRIGHT_COS)
-        own = set(range(model.body(item).geomadr[0], model.body(item).geomadr[0] + model.body(item).geomnum[0]))
-        touched = any(
-            {contact.geom1, contact.geom2} & own and {contact.geom1, contact.geom2} & self._pads for contact in data.contact
-        )
-        released = not touched and float(np.linalg.norm(joint.qvel[:3])) < MOST_SPEED
+        facts = self._facts.of(item, data)
+        released = not facts["held_by"] and float(np.linalg.norm(joint.qvel[:3])) < MOST_SPEED
         return {
             "position_m": body.xpos.round(4).tolist(), "quaternion_wxyz": body.xquat.round(4).tolist(), "in_tray": in_tray, "upright": upright, "released": released,
-            "success": in_tray and upright and released,
+            "success": in_tray and upright and released, **facts,
         }

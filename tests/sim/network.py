@@ -90,8 +90,12 @@ def wait_for_company(session: zenoh.Session, patience_s: float = 60.0) -> None:
 class Bridge:
     """A robot's topics on zenoh, with tokens that say what there is."""
 
-    def __init__(self, session: zenoh.Session, namespace: str, faults: Faults):
+    def __init__(self, session: zenoh.Session, namespace: str, faults: Faults, waits: bool = False):
+        """Where it `waits` for room in its queues, no message is dropped."""
         self.session = session
+        self.congestion = zenoh.CongestionControl.BLOCK if waits else zenoh.CongestionControl.DROP
+        # Told of every message that a listener has taken.
+        self.taken: Callable[[str, object], None] = lambda topic, message: None
         self.prefix = f"{namespace}/" if namespace else ""
         self.faults = faults
         self._publishers: dict[str, zenoh.Publisher] = {}
@@ -111,7 +115,7 @@ class Bridge:
 
     def offer(self, output: Output) -> None:
         self.announce("MP", output.topic, output.message, HDAS_QOS)
-        self._publishers[output.name] = self.session.declare_publisher(self.key(output.topic))
+        self._publishers[output.name] = self.session.declare_publisher(self.key(output.topic), congestion_control=self.congestion)
 
     def listen(self, source: Input, take: Callable[[object, int], None], announced: bool = True) -> None:
         """`take` is given each message and when it came (monotonic)."""
@@ -120,7 +124,9 @@ class Bridge:
 
         def on_sample(sample):
             received_ns = time.monotonic_ns()
-            take(decode(source.message, sample.payload.to_bytes()), received_ns)
+            message = decode(source.message, sample.payload.to_bytes())
+            take(message, received_ns)
+            self.taken(source.topic, message)
 
         self._kept.append(self.session.declare_subscriber(self.key(source.topic), on_sample))
 

@@ -5,7 +5,7 @@
     robot.py --connect … --lock-step 10 --steps 300 --seed 3                         # no wall clock: waits for each chunk
 
 In lock-step the robot's time stands still until a chunk of trajectories (`<group>_controller/joint_trajectory`) for what it last saw has come, then runs
-through so many of its steps, at the chunk's own rate.
+through so many of its steps, at the chunk's own rate. With `--stepped` it stands still but for what queries ask (see stepped.py): for `sinew-runtime eval`.
 
 Commands are JSON objects, one a line on the standard input, or queries on the key `sim/command`; each is answered with one object:
 
@@ -13,6 +13,7 @@ Commands are JSON objects, one a line on the standard input, or queries on the k
     {"heal": NAME | "*"}                                          ends a fault
     {"reset": SEED}                                               back to the start; in lock-step before the next chunk
     {"state": true}                                               what became of the things on the table
+    {"tasks": true}                                               what there is to do: words by thing
     {"mark": true} / {"report": true}                             what was commanded since the last fault or mark
     {"await": "motion" | "rest", "for_ms": number}                until commands move arm and base, or for so long, counted from the last mark, nothing
     {"say": "stop" | "resume" | "alive" | "instruction", "text"}  the operator
@@ -74,6 +75,7 @@ from r1pro import (
     TWIST_STAMPED,
     Input,
 )
+from stepped import Stepped
 
 TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 CHUNK_TOPIC = Input("chunk", "/sinew/action_chunk", ACTION_CHUNK)
@@ -347,6 +349,8 @@ class Robot:
             case {"state": _}:
                 with self.lock:
                     return {"time_s": self.reading.time_s, "reset_count": self.reset_count, **self.body.state()}
+            case {"tasks": _}:
+                return {"tasks": self.body.tasks()}
             case {"mark": _}:
                 self.mark_ns = time.monotonic_ns()
                 return {"at_ns": self.mark_ns}
@@ -436,6 +440,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.0, help="when to end; 0: with the standard input")
     parser.add_argument("--lock-step", type=int, metavar="N", help="play N steps of each chunk, without a wall clock")
     parser.add_argument("--steps", type=int, default=300, help="lock-step: when to end")
+    parser.add_argument("--stepped", action="store_true", help="time passes only when queries say so")
     parser.add_argument("--log", type=Path, help="npz of every command received")
     return parser.parse_args()
 
@@ -456,10 +461,12 @@ def main() -> None:
     sizes = {name: (width // shrink, height // shrink) for name, (width, height) in CAMERA_SIZES.items()}
     body = make_body(args.body, sizes, args.seed)
     session = open_session(args.mode, args.connect, args.listen)
-    bridge = Bridge(session, args.namespace, Faults())
+    bridge = Bridge(session, args.namespace, Faults(), waits=args.stepped)
     base_message = TWIST if args.base_message == "Twist" else TWIST_STAMPED
     robot = Robot(body, bridge, base_message, {camera.name: args.camera_hz for camera in CAMERAS})
-    queryable = session.declare_queryable(bridge.key(COMMAND_KEY), robot.answer_query)
+    key = bridge.key(COMMAND_KEY)
+    stepped = Stepped(robot, key) if args.stepped else None
+    queryable = None if args.stepped else session.declare_queryable(key, robot.answer_query)
     wait_for_company(session)
     print("connected", flush=True)
     threads = [("commands", robot.answer_lines)] if args.seconds == 0 else []
@@ -470,7 +477,9 @@ def main() -> None:
         threading.Thread(target=work, name=name, daemon=True).start()
     if args.seconds:
         threading.Timer(args.seconds, robot.is_over.set).start()
-    if args.lock_step:
+    if stepped:
+        stepped.run()
+    elif args.lock_step:
         robot.run_lock_step(args.lock_step, args.steps)
     else:
         robot.run_real_time()

@@ -1,0 +1,178 @@
+//! `sinew-runtime eval`: how often a bundle's policy does its tasks on a simulated robot, and how the others failed.
+
+mod episode;
+mod lock_step;
+mod report;
+mod rig;
+mod seeds;
+mod sheet;
+mod statistics;
+mod verdict;
+
+pub use episode::{Episode, MotionAccount, SeamSummary, Seams, Shot, Timing, Trial, thin};
+pub use report::{Account, Quantiles, Report, TaskReport};
+pub use seeds::{parse_seeds, shard};
+pub use statistics::{quantile, wilson_95};
+pub use verdict::{Cause, Held, ItemFacts, Items, cause, is_success};
+
+use crate::config::{Config, ScheduleMode};
+use crate::control::MotionPlan;
+use crate::error::{Error, quoted};
+use crate::net;
+use crate::plan::Plan;
+use crate::ros::Ros;
+use crate::stop::Stop;
+use lock_step::LockStep;
+use rig::{Rig, refused};
+use serde::Serialize;
+use sinew_models::contract::Bundle;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Steps that are played of each chunk, unless it is said otherwise.
+const PLAYED_STEPS: usize = 25;
+/// Where a rig of ours finds us.
+const HERE: &str = "tcp/127.0.0.1:0";
+
+/// Whose time the robot lives by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Its own: it stands still while the policy thinks.
+    LockStep,
+    /// Everybody's.
+    RealTime,
+}
+
+/// What is evaluated, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EvalOptions {
+    /// Whose time the robot lives by.
+    pub mode: Mode,
+    /// Which scenes.
+    pub seeds: Vec<u64>,
+    /// The tasks; all of the rig's if empty.
+    pub tasks: Vec<String>,
+    /// Command line of a rig to start; none if one is there.
+    pub rig: Option<String>,
+    /// Where the report goes.
+    pub output: PathBuf,
+    /// Steps from one observation to the next; as configured if none is given and there is a clock.
+    pub played_steps: Option<usize>,
+    /// From an observation to its chunk: so much longer than it takes.
+    pub latency_ms: f64,
+    /// Longest that the policy drives, seconds of the robot's time.
+    pub max_seconds: f64,
+    /// How long success has to last.
+    pub hold_s: f64,
+    /// Whether there are to be pictures of successes too.
+    pub shows_successes: bool,
+}
+
+impl EvalOptions {
+    /// The latency in nanoseconds.
+    pub(super) fn latency_ns(&self) -> i64 {
+        (self.latency_ms * crate::clock::NS_PER_MS).round() as i64
+    }
+
+    /// The configuration that the robot is driven with.
+    #[must_use]
+    pub fn configured(&self, config: &Config) -> Config {
+        let mut config = config.clone();
+        config.setpoints.publish = true;
+        let played = match self.mode {
+            Mode::LockStep => Some(self.played_steps.unwrap_or(PLAYED_STEPS)),
+            Mode::RealTime => self.played_steps,
+        };
+        if let Some(played) = played {
+            match config.schedule.mode {
+                ScheduleMode::Sync => config.schedule.execute_steps = played,
+                _ => config.schedule.replan_steps = played,
+            }
+        }
+        if self.rig.is_some() && config.zenoh.listen.is_empty() {
+            config.zenoh.listen = vec![HERE.to_owned()];
+        }
+        config
+    }
+}
+
+/// Evaluates a bundle. `say` is told of each episode as it ends.
+///
+/// # Errors
+/// If bundle, robot and configuration do not agree, the rig cannot be had or does not answer, a graph fails, or the report
+/// cannot be written.
+pub fn evaluate(
+    bundle: &Path,
+    config: &Config,
+    options: &EvalOptions,
+    stop: &Stop,
+    mut say: impl FnMut(&Episode),
+) -> Result<Report, Error> {
+    let config = options.configured(config);
+    config.validate()?;
+    let plan = Plan::new(Bundle::open(bundle)?, &config)?;
+    let motion = MotionPlan::new(&plan, &config)?
+        .ok_or_else(|| refused("the configuration publishes no set-points".to_owned()))?;
+    std::fs::create_dir_all(&options.output)
+        .map_err(|source| Error::Io { path: options.output.clone(), source })?;
+    let ros = Ros::open(&config.zenoh)?;
+    let rig =
+        Rig::find(ros.session(), &config.zenoh.namespace, rig_command(options, &ros)?.as_deref(), stop)?;
+    let words = chosen(rig.tasks()?, &options.tasks)?;
+    let mut lock_step = LockStep::new((&plan, &motion, &config), options, &ros, &rig)?;
+    let mut episodes = Vec::new();
+    for trial in trials(&words, &options.seeds, config.policy.seed) {
+        let episode = lock_step.episode(&trial, stop)?;
+        if stop.is_requested() {
+            return Err(refused("it was interrupted".to_owned()));
+        }
+        say(&episode);
+        episodes.push(episode);
+    }
+    let report = Report::new(&plan.bundle.manifest.bundle_id, options, &config, &words, episodes);
+    write(&report, options)?;
+    Ok(report)
+}
+
+/// What is asked, in order.
+fn trials(words: &BTreeMap<String, String>, seeds: &[u64], policy_seed: u64) -> Vec<Trial> {
+    let trial = |(task, words): (&String, &String), seed: u64| Trial {
+        task: task.clone(),
+        words: words.clone(),
+        seed,
+        noise_seed: policy_seed ^ seed.rotate_left(32),
+    };
+    words.iter().flat_map(|task| seeds.iter().map(move |seed| trial(task, *seed))).collect()
+}
+
+/// The tasks asked for, of those that the rig has.
+fn chosen(all: BTreeMap<String, String>, names: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    if let Some(name) = names.iter().find(|name| !all.contains_key(*name)) {
+        let known: Vec<&String> = all.keys().collect();
+        return Err(refused(format!("it has no task `{name}`, but {}", quoted(&known))));
+    }
+    Ok(all.into_iter().filter(|(name, _)| names.is_empty() || names.contains(name)).collect())
+}
+
+/// A rig's command line, with what it has to know of us.
+fn rig_command(options: &EvalOptions, ros: &Ros) -> Result<Option<String>, Error> {
+    let Some(command) = &options.rig else { return Ok(None) };
+    let locators = net::locators(ros.session());
+    let here = locators.first().ok_or_else(|| refused("we listen nowhere: it cannot reach us".to_owned()))?;
+    let stepped = if options.mode == Mode::LockStep { " --stepped" } else { "" };
+    Ok(Some(format!("{command} --connect {here}{stepped}")))
+}
+
+fn write(report: &Report, options: &EvalOptions) -> Result<(), Error> {
+    let path = options.output.join("eval.json");
+    let text = serde_json::to_string_pretty(report).map_err(|error| refused(error.to_string()))?;
+    std::fs::write(&path, text + "\n").map_err(|source| Error::Io { path, source })?;
+    let failures = report.episodes.iter().filter(|episode| !episode.success);
+    sheet::draw(&options.output.join("failures.png"), failures)?;
+    if options.shows_successes {
+        let successes = report.episodes.iter().filter(|episode| episode.success);
+        sheet::draw(&options.output.join("successes.png"), successes)?;
+    }
+    Ok(())
+}
