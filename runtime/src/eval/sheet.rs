@@ -2,9 +2,9 @@
 
 use super::episode::Episode;
 use crate::error::Error;
-use crate::ingest::{Picture, PictureDecoder};
 use crate::plot::{FONT, load_font};
 use plotters::prelude::*;
+use sinew_sync::{Picture, PictureDecoder};
 use std::path::Path;
 
 /// Pictures of a row.
