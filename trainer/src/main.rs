@@ -11,7 +11,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    let core_count = std::thread::available_parallelism().map_or(1, usize::from);
     set_unless_set("CANDLE_NUM_THREADS", "1");
+    set_unless_set("RAYON_NUM_THREADS", &core_count.to_string());
     set_unless_set("SVT_LOG", "1");
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,ort=warn"));
@@ -38,16 +40,14 @@ fn main() -> ExitCode {
 
 /// Of what libraries read from the environment.
 ///
-/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load
-/// (our own decoders are enough) they wait for each other most of the time; matrix products have threads of their own,
-/// whose number candle otherwise finds in `/proc/cpuinfo` before each single product.
+/// candle shares out its small operations among threads that spin until the last one is done. Beside any other load (our own
+/// decoders are enough) they wait for each other most of the time; matrix products have threads of their own,
+/// whose number candle otherwise finds in `/proc/cpuinfo` before each single product. SVT-AV1 says
+/// what it encodes with, for each video, unless only its errors (1) are asked for.
 #[allow(unsafe_code)]
-fn choose_threads() {
-    let core_count = std::thread::available_parallelism().map_or(1, usize::from);
-    for (variable, count) in [("CANDLE_NUM_THREADS", 1), ("RAYON_NUM_THREADS", core_count)] {
-        if std::env::var_os(variable).is_none() {
-            // SAFETY: no other thread has been started yet.
-            unsafe { std::env::set_var(variable, count.to_string()) };
-        }
+fn set_unless_set(variable: &str, value: &str) {
+    if std::env::var_os(variable).is_none() {
+        // SAFETY: no other thread has been started yet.
+        unsafe { std::env::set_var(variable, value) };
     }
 }
