@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench clean
+.PHONY: help setup demo loop test bench clean
 
 CHECKPOINT := tests/fixtures/golden/r1pro
 EPISODES   := tests/fixtures/behavior_sim
@@ -15,6 +15,7 @@ WITH_ONNXRUNTIME = ORT_DYLIB_PATH=$${ORT_DYLIB_PATH:-$$(scripts/onnxruntime)}
 
 help:
 	@echo "make demo   export the small policy and let it drive a replayed R1 Pro"
+	@echo "make loop   record, convert, train, analyse, export and drive, small, on the simulated robot"
 	@echo "make test   formatting, lints, tests, documentation, dependencies"
 	@echo "make bench  timings, as ratios"
 	@echo "make setup  install what the others need (they call it themselves)"
@@ -29,6 +30,10 @@ demo: setup
 		--checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
 	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-runtime demo \
 		--bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
+
+loop: setup
+	cargo build --release --locked --package sinew-trainer --package sinew-runtime
+	scripts/loop
 
 test: setup
 	cargo fmt --all --check
