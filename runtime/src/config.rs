@@ -16,10 +16,13 @@ use serde::{Deserialize, Serialize};
 use sinew_sync::{FeedbackConfig, Limits};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// Every key with its default and what it means.
 pub const DEFAULT: &str = include_str!("../config/default.toml");
 
+/// Longest that a chunk may be held back.
+const MAX_EXTRA_LATENCY_MS: u64 = 10_000;
 /// Longest time that `[sync]` may name: what is a minute off is another situation.
 const MAX_MS: f64 = 60_000.0;
 
@@ -117,10 +120,31 @@ pub struct PolicyConfig {
     pub seed: u64,
     /// Shortest time between two chunks.
     pub min_chunk_interval_ms: u64,
+    /// How long to hold each chunk back: an aid for tests.
+    pub extra_latency_ms: u64,
     /// File that describes the bundle's robot; empty: a built-in one.
     pub robot: String,
     /// The only bundle allowed; empty: any.
     pub bundle_id: String,
+}
+
+impl PolicyConfig {
+    /// How long to hold each chunk back.
+    #[must_use]
+    pub fn extra_latency(&self) -> Duration {
+        Duration::from_millis(self.extra_latency_ms)
+    }
+
+    fn validate(&self) -> Result<(), Error> {
+        if self.extra_latency_ms <= MAX_EXTRA_LATENCY_MS {
+            return Ok(());
+        }
+        Err(Error::ConfigValue {
+            key: "policy.extra_latency_ms".to_owned(),
+            found: self.extra_latency_ms.to_string(),
+            expected: format!("0 to {MAX_EXTRA_LATENCY_MS}"),
+        })
+    }
 }
 
 /// `[sync]`
@@ -215,6 +239,7 @@ impl Config {
     /// If one makes no sense.
     pub fn validate(&self) -> Result<(), Error> {
         self.safety.validate()?;
+        self.policy.validate()?;
         self.cameras.iter().try_for_each(|(name, camera)| camera.validate(name))?;
         self.diagnostics.validate()?;
         let SyncConfig { max_skew_ms, max_age_ms, settle_ms, .. } = self.sync;

@@ -43,6 +43,8 @@ pub struct Inference {
     pub seed: u64,
     /// Shortest time from one chunk's start to the next.
     pub min_interval: Duration,
+    /// How long to hold a chunk back, for tests.
+    pub extra_latency: Duration,
     /// Counters and events.
     pub telemetry: Arc<Telemetry>,
     /// What moves the robot; none if nothing does.
@@ -88,11 +90,11 @@ impl MotionLink {
 }
 
 impl Inference {
-    /// Publishes chunks until the stop.
+    /// Publishes chunks until the stop, and gives the policy back.
     ///
     /// # Errors
     /// If a graph fails for another reason than the stop.
-    pub fn run(mut self) -> Result<(), Error> {
+    pub fn run(mut self) -> Result<Policy, Error> {
         let mut sequence = 0;
         let mut used: Option<Stamp> = None;
         let mut next_start = Instant::now();
@@ -133,6 +135,9 @@ impl Inference {
                 Err(_) if self.stop.is_requested() => break,
                 inferred => inferred?,
             };
+            if !self.stop.sleep_until(Instant::now() + self.extra_latency) {
+                break;
+            }
             let motion = self.motion.as_ref().map(|motion| {
                 let values = self.commands.robot_values(&inferred.actions, &motion.joints);
                 (Delivery { sequence, captured_at, values }, inferred.normalized.clone())
@@ -145,7 +150,7 @@ impl Inference {
             }
             sequence += 1;
         }
-        Ok(())
+        Ok(self.policy)
     }
 
     fn hear_instruction(&mut self) {

@@ -58,7 +58,7 @@ pub struct OperatorLink {
 }
 
 impl OperatorLink {
-    /// Listens to the keys, to SIGUSR1 (stop), and, if somebody sits at a terminal, to the keyboard: the return key is
+    /// Listens to the keys, to SIGUSR1 (stop), and, where it has one and somebody sits at it, to the keyboard: the return key is
     /// stop, `r` and return resume; while episodes are recorded, marks of them go to the `marker`.
     ///
     /// # Errors
@@ -68,6 +68,7 @@ impl OperatorLink {
         namespace: &str,
         marker: Option<Marker>,
         stop: &Stop,
+        has_keyboard: bool,
     ) -> Result<Self, Error> {
         let panel = Arc::<Panel>::default();
         signal_hook::flag::register(SIGUSR1, Arc::clone(&panel.stop)).map_err(Error::Signal)?;
@@ -75,7 +76,7 @@ impl OperatorLink {
         link.listen(ros, namespace, STOP, Panel::say_stop)?;
         link.listen(ros, namespace, RESUME, Panel::say_resume)?;
         link.listen(ros, namespace, ALIVE, |panel| panel.say_alive(clock::moment()))?;
-        if std::io::stdin().is_terminal() {
+        if has_keyboard && std::io::stdin().is_terminal() {
             read_keyboard(link.panel(), marker, stop.clone())?;
         }
         Ok(link)

@@ -46,8 +46,36 @@ pub fn run(
     mut report: impl FnMut(&Event) -> io::Result<()>,
 ) -> Result<Summary, Error> {
     let plan = Plan::new(Bundle::open(bundle)?, config)?;
+    let policy = Policy::load(&plan.bundle, &config.policy)?;
+    let ros = Ros::open(&config.zenoh)?;
+    let platform = Platform { plan, policy, ros: ros.clone(), has_keyboard: true };
+    let outcome = run_on(platform, config, stop, &mut report);
+    let closed = zenoh::Wait::wait(ros.session().close()).map_err(Error::zenoh("closing"));
+    let (summary, _) = outcome?;
+    closed.map(|()| summary)
+}
+
+/// What a run runs on: made for it, or kept from one to the next.
+pub(crate) struct Platform {
+    /// Bundle and robot.
+    pub(crate) plan: Plan,
+    /// Its policy.
+    pub(crate) policy: Policy,
+    /// The network.
+    pub(crate) ros: Ros,
+    /// Whether the operator sits at this program's terminal.
+    pub(crate) has_keyboard: bool,
+}
+
+/// The same on a platform of which the network stays open. Returns the policy too, ready for another run.
+pub(crate) fn run_on(
+    platform: Platform,
+    config: &Config,
+    stop: &Stop,
+    report: &mut dyn FnMut(&Event) -> io::Result<()>,
+) -> Result<(Summary, Policy), Error> {
+    let Platform { plan, mut policy, ros, has_keyboard } = platform;
     let motion = MotionPlan::new(&plan, config)?;
-    let mut policy = Policy::load(&plan.bundle, &config.policy)?;
     let instruction = Some(config.policy.instruction.clone()).filter(|text| !text.is_empty());
     if let Some(text) = &instruction {
         policy.set_instruction(text)?;
@@ -60,15 +88,15 @@ pub fn run(
         telemetry.stream(&topic.stream()).expect_within(max_status_age_ns);
     }
     let telemetry = Arc::new(telemetry);
-    let ros = Ros::open(&config.zenoh)?;
     let limits = config.sync.limits();
     let facts = Facts::new(&plan, motion.as_ref(), config, policy.provider().name());
     let publisher = Publisher::declare(&ros, &config.zenoh.namespace, &plan.commands)?;
     let recorder = recorder(&plan, config, &ros, &telemetry)?;
     let ingest = Ingest::start(&ros, &config.zenoh, &plan, limits, &telemetry, stop)?;
     let inbox = ingest.inbox();
-    let mover =
-        motion.map(|motion| Mover::new(&motion, &ros, config, &inbox, &telemetry, stop)).transpose()?;
+    let mover = motion
+        .map(|motion| Mover::new(&motion, &ros, config, &inbox, &telemetry, stop, has_keyboard))
+        .transpose()?;
     let mut ready = ready(&plan, &policy, &publisher, &ros, instruction.clone());
     ready.outputs.extend(mover.iter().flat_map(|mover| mover.control.publisher.topics()));
     ready.moves_to_start = mover.as_ref().is_some_and(|mover| mover.moves_to_start);
@@ -92,6 +120,7 @@ pub fn run(
         motion: link,
         seed: config.policy.seed,
         min_interval: Duration::from_millis(config.policy.min_chunk_interval_ms),
+        extra_latency: config.policy.extra_latency(),
         telemetry: Arc::clone(&telemetry),
         stop: stop.clone(),
     };
@@ -118,12 +147,12 @@ pub fn run(
     let described = diagnostics.finish();
     let ingested = ingest.finish();
     let recorded = recorder.map_or(Ok(()), Recorder::finish);
-    let closed = zenoh::Wait::wait(ros.session().close()).map_err(Error::zenoh("closing"));
     if let Some(Delivery { sequence, .. }) = exchange.and_then(|exchange| exchange.chunk.take()) {
         telemetry.ending(Ending { sequence, outcome: Outcome::Dropped { reason: DropReason::Holding } });
     }
-    let ended = [controlled, inferred, interrupted, described, ingested, recorded, closed];
-    ended.into_iter().fold(outcome, Result::and)?;
+    let ended = [controlled, interrupted, described, ingested, recorded];
+    let policy = ended.into_iter().fold(outcome, Result::and).and(inferred)?;
+    policy.resume()?;
     watched.look();
     while let Ok(event) = events.try_recv() {
         report(&event).map_err(Error::Report)?;
@@ -131,7 +160,7 @@ pub fn run(
     let summary = telemetry.summary();
     let last = Event::new(clock::now(), EventKind::Summary(Box::new(summary.clone())));
     report(&last).map_err(Error::Report)?;
-    Ok(summary)
+    Ok((summary, policy))
 }
 
 /// What writes episodes, if they are to be recorded.
@@ -173,6 +202,7 @@ impl Mover {
         inbox: &Arc<Inbox>,
         telemetry: &Arc<Telemetry>,
         stop: &Stop,
+        has_keyboard: bool,
     ) -> Result<Self, Error> {
         let mut pilot = Pilot::new(motion.drive(), motion.safety.clone(), &motion.joints);
         let brief = Latest::new(pilot.drive_mut().brief());
@@ -189,7 +219,7 @@ impl Mover {
             pilot,
             status,
             board,
-            operator: OperatorLink::open(ros, &config.zenoh.namespace, marker, stop)?,
+            operator: OperatorLink::open(ros, &config.zenoh.namespace, marker, stop, has_keyboard)?,
             camera_count: motion.camera_count,
             joints: motion.joints.clone(),
             publisher,

@@ -1,7 +1,7 @@
 //! One episode: what is asked, and what came of it.
 
 use super::statistics::quantile;
-use super::verdict::{Cause, Items};
+use super::verdict::{Cause, Items, cause};
 use crate::motion::JointAxis;
 use crate::safety::LimitHits;
 use crate::telemetry::{Percentiles, SeamReport};
@@ -56,6 +56,16 @@ pub struct Episode {
     /// Pictures over time.
     #[serde(skip)]
     pub shots: Vec<Shot>,
+}
+
+impl Episode {
+    /// Takes every thing's end down, and what it says of a failure that has no cause yet.
+    pub(super) fn ended(&mut self, items: Items) {
+        self.items = items;
+        if !self.success && self.cause.is_none() {
+            self.cause = Some(cause(&self.task, &self.items));
+        }
+    }
 }
 
 /// How the robot moved.

@@ -7,11 +7,10 @@
 //!    └──────────── feedback, every tick ◄──────────── the rig advances by a tick ◄─────────┘
 //! ```
 
-use super::EvalOptions;
-use super::episode::{Episode, Shot, Trial, thin};
+use super::episode::{Episode, Shot, Trial};
 use super::rig::{Rig, State, refused};
-use super::sheet::SHOT_COUNT;
-use super::verdict::{Cause, Held, cause, is_success};
+use super::verdict::{Cause, Held, is_success};
+use super::{Driver, EvalOptions};
 use crate::clock::Moment;
 use crate::command::Chunk;
 use crate::config::Config;
@@ -126,45 +125,6 @@ impl<'a> LockStep<'a> {
         Ok(())
     }
 
-    /// Runs an episode.
-    pub(super) fn episode(&mut self, trial: &Trial, stop: &Stop) -> Result<Episode, Error> {
-        self.rig.ask(&json!({ "reset": trial.seed }))?;
-        self.rig.ask(&json!({ "advance": SETTLE_S }))?;
-        self.policy.set_instruction(&trial.words)?;
-        let mut run = Run {
-            stage: Stage::new(self.plan, self.motion, self.config)?,
-            conditioner: self.motion.conditioner(),
-            seam: SeamReport::new(&self.motion.joints),
-            noise: vec![0.0; self.policy.noise_len()],
-            sequence: 0,
-            coming: None,
-            began: None,
-            said: None,
-            held: Held::default(),
-            episode: Episode { task: trial.task.clone(), seed: trial.seed, ..Episode::default() },
-        };
-        self.now = self.now.plus_ns(self.config.setpoints.period_ns());
-        let begin = self.now;
-        self.look(&mut run.stage, PATIENCE)?;
-        for tick in 1_u64.. {
-            self.think(&mut run, trial)?;
-            run.take_chunk(self.now);
-            let state = self.tick(&mut run, tick.is_multiple_of(STATE_EVERY))?;
-            if run.is_over(self.now, begin, state, &trial.task, self.options) || stop.is_requested() {
-                break;
-            }
-        }
-        self.shoot(&mut run)?;
-        let Run { mut episode, stage, .. } = run;
-        episode.motion.hit(self.motion.joints.axes(), stage.pilot.safety().hits());
-        episode.items = self.rig.state()?.items;
-        if !episode.success && episode.cause.is_none() {
-            episode.cause = Some(cause(&trial.task, &episode.items));
-        }
-        episode.shots = thin(episode.shots, SHOT_COUNT);
-        Ok(episode)
-    }
-
     /// Computes a chunk, if it is time for one.
     fn think(&mut self, run: &mut Run<'_>, trial: &Trial) -> Result<(), Error> {
         let brief = run.stage.pilot.drive_mut().brief();
@@ -191,7 +151,7 @@ impl<'a> LockStep<'a> {
         self.chunks.publish(&messages)?;
         run.conditioner.remember(run.sequence, inferred.normalized);
         run.episode.motion.clamped_chunk_count += usize::from(!messages.clamps.is_empty());
-        let arrives_at = self.now.moment.plus_ns(self.options.latency_ns());
+        let arrives_at = self.now.moment.plus_ns(self.config.policy.extra_latency().as_nanos() as i64);
         run.coming =
             Some(Coming { sequence: run.sequence, captured_at: self.now.moment, arrives_at, values });
         run.sequence += 1;
@@ -280,6 +240,42 @@ impl<'a> LockStep<'a> {
                 Source::Status(index) => drop(stage.learn(index, &message, self.now)),
             }
         }
+    }
+}
+
+impl Driver for LockStep<'_> {
+    fn episode(&mut self, trial: &Trial, stop: &Stop) -> Result<Episode, Error> {
+        self.rig.ask(&json!({ "reset": trial.seed }))?;
+        self.rig.ask(&json!({ "advance": SETTLE_S }))?;
+        self.policy.set_instruction(&trial.words)?;
+        let mut run = Run {
+            stage: Stage::new(self.plan, self.motion, self.config)?,
+            conditioner: self.motion.conditioner(),
+            seam: SeamReport::new(&self.motion.joints),
+            noise: vec![0.0; self.policy.noise_len()],
+            sequence: 0,
+            coming: None,
+            began: None,
+            said: None,
+            held: Held::default(),
+            episode: Episode { task: trial.task.clone(), seed: trial.seed, ..Episode::default() },
+        };
+        self.now = self.now.plus_ns(self.config.setpoints.period_ns());
+        let begin = self.now;
+        self.look(&mut run.stage, PATIENCE)?;
+        for tick in 1_u64.. {
+            self.think(&mut run, trial)?;
+            run.take_chunk(self.now);
+            let state = self.tick(&mut run, tick.is_multiple_of(STATE_EVERY))?;
+            if run.is_over(self.now, begin, state, &trial.task, self.options) || stop.is_requested() {
+                break;
+            }
+        }
+        self.shoot(&mut run)?;
+        let Run { mut episode, stage, .. } = run;
+        episode.motion.hit(self.motion.joints.axes(), stage.pilot.safety().hits());
+        episode.ended(self.rig.state()?.items);
+        Ok(episode)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod episode;
 mod lock_step;
+mod real_time;
 mod report;
 mod rig;
 mod seeds;
@@ -10,7 +11,7 @@ mod statistics;
 mod verdict;
 
 pub use episode::{Episode, MotionAccount, SeamSummary, Seams, Shot, Timing, Trial, thin};
-pub use report::{Account, Quantiles, Report, TaskReport};
+pub use report::{Account, Quantiles, Report, TaskReport, TimingAccount};
 pub use seeds::{parse_seeds, shard};
 pub use statistics::{quantile, wilson_95};
 pub use verdict::{Cause, Held, ItemFacts, Items, cause, is_success};
@@ -23,8 +24,10 @@ use crate::plan::Plan;
 use crate::ros::Ros;
 use crate::stop::Stop;
 use lock_step::LockStep;
+use real_time::RealTime;
 use rig::{Rig, refused};
 use serde::Serialize;
+use sheet::SHOT_COUNT;
 use sinew_models::contract::Bundle;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,8 +62,8 @@ pub struct EvalOptions {
     pub output: PathBuf,
     /// Steps from one observation to the next; as configured if none is given and there is a clock.
     pub played_steps: Option<usize>,
-    /// From an observation to its chunk: so much longer than it takes.
-    pub latency_ms: f64,
+    /// How long each chunk is held back; as configured if none is given.
+    pub extra_latency_ms: Option<u64>,
     /// Longest that the policy drives, seconds of the robot's time.
     pub max_seconds: f64,
     /// How long success has to last.
@@ -70,16 +73,14 @@ pub struct EvalOptions {
 }
 
 impl EvalOptions {
-    /// The latency in nanoseconds.
-    pub(super) fn latency_ns(&self) -> i64 {
-        (self.latency_ms * crate::clock::NS_PER_MS).round() as i64
-    }
-
     /// The configuration that the robot is driven with.
     #[must_use]
     pub fn configured(&self, config: &Config) -> Config {
         let mut config = config.clone();
         config.setpoints.publish = true;
+        if let Some(latency_ms) = self.extra_latency_ms {
+            config.policy.extra_latency_ms = latency_ms;
+        }
         let played = match self.mode {
             Mode::LockStep => Some(self.played_steps.unwrap_or(PLAYED_STEPS)),
             Mode::RealTime => self.played_steps,
@@ -120,19 +121,29 @@ pub fn evaluate(
     let rig =
         Rig::find(ros.session(), &config.zenoh.namespace, rig_command(options, &ros)?.as_deref(), stop)?;
     let words = chosen(rig.tasks()?, &options.tasks)?;
-    let mut lock_step = LockStep::new((&plan, &motion, &config), options, &ros, &rig)?;
+    let mut driver: Box<dyn Driver> = match options.mode {
+        Mode::LockStep => Box::new(LockStep::new((&plan, &motion, &config), options, &ros, &rig)?),
+        Mode::RealTime => Box::new(RealTime::new(&plan, &config, options, &ros, &rig)?),
+    };
     let mut episodes = Vec::new();
     for trial in trials(&words, &options.seeds, config.policy.seed) {
-        let episode = lock_step.episode(&trial, stop)?;
+        let mut episode = driver.episode(&trial, stop)?;
         if stop.is_requested() {
             return Err(refused("it was interrupted".to_owned()));
         }
+        episode.shots = thin(std::mem::take(&mut episode.shots), SHOT_COUNT);
         say(&episode);
         episodes.push(episode);
     }
     let report = Report::new(&plan.bundle.manifest.bundle_id, options, &config, &words, episodes);
     write(&report, options)?;
     Ok(report)
+}
+
+/// What lets the policy drive.
+trait Driver {
+    /// Runs an episode, or what of it comes before the stop.
+    fn episode(&mut self, trial: &Trial, stop: &Stop) -> Result<Episode, Error>;
 }
 
 /// What is asked, in order.

@@ -1,6 +1,6 @@
 //! From episodes to a report: as JSON and as a table. Pure.
 
-use super::episode::{Episode, MotionAccount};
+use super::episode::{Episode, MotionAccount, Timing};
 use super::statistics::{quantile, wilson_95};
 use super::verdict::is_success;
 use super::{EvalOptions, Mode};
@@ -27,8 +27,6 @@ pub struct Report {
     pub max_seconds: f64,
     /// How long success had to last.
     pub hold_s: f64,
-    /// Added to the time from an observation to its chunk.
-    pub latency_ms: f64,
     /// By the thing that has to end well.
     pub tasks: BTreeMap<String, TaskReport>,
     /// All tasks together.
@@ -69,6 +67,41 @@ pub struct Account {
     /// How the robot moved.
     #[serde(flatten)]
     pub motion: MotionAccount,
+    /// How long things took, where there was a clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timing: Option<TimingAccount>,
+}
+
+/// How long things took.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct TimingAccount {
+    /// From an observation to its chunk's publication: the median of the episodes' medians.
+    pub latency_p50_ms: f64,
+    /// The longest of all.
+    pub latency_max_ms: f64,
+    /// How long the robot stood for want of chunks, all episodes.
+    pub idle_ms: f64,
+    /// What became of chunks.
+    pub chunk_ends: BTreeMap<&'static str, u64>,
+    /// Control ticks that were late or left out.
+    pub late_tick_count: u64,
+}
+
+impl TimingAccount {
+    fn of<'a>(timings: impl Iterator<Item = &'a Timing>) -> Option<Self> {
+        let mut medians = Vec::new();
+        let mut account = Self::default();
+        for timing in timings {
+            medians.push(timing.observation_to_publish.p50_ms);
+            account.latency_max_ms = account.latency_max_ms.max(timing.observation_to_publish.max_ms);
+            account.idle_ms += timing.idle_ms;
+            account.late_tick_count += timing.late_tick_count;
+            for (end, count) in &timing.chunk_ends {
+                *account.chunk_ends.entry(end).or_default() += count;
+            }
+        }
+        quantile(&medians, 0.5).map(|latency_p50_ms| Self { latency_p50_ms, ..account })
+    }
 }
 
 /// Quantiles.
@@ -97,6 +130,7 @@ impl Account {
             other_task_count: episodes.clone().filter(|episode| did_another(episode)).count(),
             causes: BTreeMap::new(),
             motion: MotionAccount::default(),
+            timing: TimingAccount::of(episodes.clone().filter_map(|episode| episode.timing.as_ref())),
         };
         for episode in episodes {
             if let Some(cause) = episode.cause {
@@ -135,7 +169,6 @@ impl Report {
             seeds: options.seeds.clone(),
             max_seconds: options.max_seconds,
             hold_s: options.hold_s,
-            latency_ms: options.latency_ms,
             tasks: words.iter().map(of_task).collect(),
             all: Account::of(episodes.iter()),
             episodes,
@@ -182,6 +215,18 @@ impl Report {
                     .map(|hits| hits.position + hits.velocity + hits.acceleration + hits.lead)
                     .sum::<u64>(),
                 account.motion.holds.values().sum::<usize>(),
+            );
+        }
+        for (name, timing) in
+            accounts.iter().filter_map(|(name, account)| Some((name, account.timing.as_ref()?)))
+        {
+            let _ = writeln!(
+                text,
+                "{name}: latency p50 {:.0} ms, most {:.0} ms; {:.1} s without a chunk; {} late ticks",
+                timing.latency_p50_ms,
+                timing.latency_max_ms,
+                timing.idle_ms * 1e-3,
+                timing.late_tick_count
             );
         }
         for (name, account) in &accounts {

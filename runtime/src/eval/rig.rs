@@ -36,6 +36,12 @@ pub(super) struct Rig {
 pub(super) struct State {
     /// Things by name.
     pub(super) items: Items,
+    /// Its time, seconds.
+    #[serde(default)]
+    pub(super) time_s: f64,
+    /// Times it was put back.
+    #[serde(default)]
+    pub(super) reset_count: u64,
     /// Whether its time stands still unless it is told otherwise.
     #[serde(default)]
     pub(super) is_stepped: bool,

@@ -163,10 +163,18 @@ impl Policy {
         self.provider
     }
 
-    /// What stops a running inference, from any thread and for good.
+    /// What stops a running inference, and every later one until [`Self::resume`], from any thread.
     #[must_use]
     pub fn interrupter(&self) -> Interrupter {
         Interrupter(Arc::clone(&self.run_options))
+    }
+
+    /// Lets graphs run again after an interruption.
+    ///
+    /// # Errors
+    /// If ONNX Runtime refuses.
+    pub fn resume(&self) -> Result<(), Error> {
+        self.run_options.unterminate().map_err(Error::graph("interruption"))
     }
 
     /// Numbers of noise that a chunk starts from: `chunk · max_action_dim`.

@@ -7,6 +7,7 @@ mod check;
 mod damage;
 mod demonstration;
 mod diagnostics;
+mod evaluated;
 mod faults;
 mod instruction;
 mod kit;

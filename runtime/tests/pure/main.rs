@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod diagnostics;
 mod drive;
+mod eval;
 mod manifest;
 mod picture;
 mod plan;
