@@ -6,15 +6,11 @@ SHELL := /bin/bash
 
 CHECKPOINT := tests/fixtures/golden/r1pro
 EPISODES   := tests/fixtures/behavior_sim
-BUNDLE     := out/demo/bundle
-
-# Started directly: `cargo run --package` would choose features for one package alone and build most of it again.
-PROGRAMS := $${CARGO_TARGET_DIR:-target}/release
-
-WITH_ONNXRUNTIME = ORT_DYLIB_PATH=$${ORT_DYLIB_PATH:-$$(scripts/onnxruntime)}
+# What `make demo` shows, on the simulated robot; without it, or without MuJoCo, the checkpoint's policy on a replayed one.
+DEMO_BUNDLE := demo/egg_and_cube.bundle
 
 help:
-	@echo "make demo   export the small policy and let it drive a replayed R1 Pro"
+	@echo "make demo   let a policy do its tasks on a simulated R1 Pro, or a small one drive a replayed R1 Pro"
 	@echo "make loop   record, convert, train, analyse, export and drive, small, on the simulated robot"
 	@echo "make test   formatting, lints, tests, documentation, dependencies"
 	@echo "make bench  timings, as ratios"
@@ -25,11 +21,7 @@ setup:
 
 demo: setup
 	cargo build --release --locked --package sinew-trainer --package sinew-runtime
-	rm -rf $(BUNDLE)
-	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-trainer export \
-		--checkpoint $(CHECKPOINT) --output $(BUNDLE) --layout behavior-2025-top32
-	$(WITH_ONNXRUNTIME) $(PROGRAMS)/sinew-runtime demo \
-		--bundle $(BUNDLE) --dataset $(EPISODES) --plot out/demo/last_chunk.png
+	scripts/demo $(DEMO_BUNDLE) $(CHECKPOINT) $(EPISODES)
 
 loop: setup
 	cargo build --release --locked --package sinew-trainer --package sinew-runtime

@@ -50,7 +50,7 @@ pub enum Command {
     ///
     /// Exit status: 0 evaluated, 1 failed, 2 refused.
     Eval(EvalArgs),
-    /// Run all three on this machine, and draw the last chunk.
+    /// Run policy and robot on this machine: a simulated one that does its tasks, or an episode played as one.
     Demo(DemoArgs),
 }
 
@@ -126,9 +126,6 @@ pub struct PolicyArgs {
 /// Flags of what is played.
 #[derive(Debug, Args)]
 pub struct EpisodeArgs {
-    /// Folder of a LeRobot dataset, v2.1 or v3.0.
-    #[arg(long, value_name = "DIR")]
-    pub dataset: PathBuf,
     /// Number of the episode; the first if left out.
     #[arg(long)]
     pub episode: Option<u64>,
@@ -215,6 +212,9 @@ pub struct RecoverArgs {
 /// `replay`
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
+    /// Folder of a LeRobot dataset, v2.1 or v3.0.
+    #[arg(long, value_name = "DIR")]
+    pub dataset: PathBuf,
     /// Flags of what is played.
     #[command(flatten)]
     pub episode: EpisodeArgs,
@@ -295,10 +295,19 @@ pub struct DemoArgs {
     /// Folder of the bundle.
     #[arg(long, value_name = "DIR")]
     pub bundle: PathBuf,
+    /// Command line of a simulated robot that does its tasks; where to connect is added to it.
+    #[arg(long, value_name = "COMMAND", conflicts_with = "dataset")]
+    pub rig: Option<String>,
+    /// With a rig: scenes, both ends included.
+    #[arg(long, default_value = "0..1")]
+    pub seeds: String,
+    /// Without: folder of a LeRobot dataset, v2.1 or v3.0, that is played again and again.
+    #[arg(long, value_name = "DIR", required_unless_present = "rig")]
+    pub dataset: Option<PathBuf>,
     /// Flags of what is played.
     #[command(flatten)]
     pub episode: EpisodeArgs,
-    /// Draw the last chunk over the joints' history into this PNG.
+    /// Draw into this PNG what the robot did in each scene, or the last chunk over the joints' history.
     #[arg(long, value_name = "FILE")]
     pub plot: Option<PathBuf>,
     /// Flags of every command.
@@ -363,8 +372,8 @@ impl PolicyArgs {
 impl EpisodeArgs {
     /// As the replay takes them.
     #[must_use]
-    pub fn options(self, repeats: bool, waits_for_subscriber: bool) -> ReplayOptions {
-        let Self { dataset, episode, robot, speed, jpeg_quality } = self;
+    pub fn options(self, dataset: PathBuf, repeats: bool, waits_for_subscriber: bool) -> ReplayOptions {
+        let Self { episode, robot, speed, jpeg_quality } = self;
         ReplayOptions { dataset, episode, robot, speed, repeats, waits_for_subscriber, jpeg_quality }
     }
 }

@@ -1,7 +1,9 @@
-//! `sinew-runtime demo`: an embedded robot, the policy and an onlooker on one machine, without a router.
+//! `sinew-runtime demo`: on one machine, without a router, a simulated robot and a policy that drives it; or an embedded robot
+//! that plays an episode, the policy and an onlooker.
 
 use crate::config::{Config, KeyForm, Mode, ZenohConfig};
 use crate::error::Error;
+use crate::eval::{Account, Episode, EvalOptions, draw_sheet, evaluate};
 use crate::replay::{ReplayEvent, ReplayOptions, ReplaySummary, replay};
 use crate::run::run;
 use crate::slot::Slot;
@@ -11,7 +13,7 @@ use crate::thread::Thread;
 use crate::watch::{WatchEvent, WatchOptions, WatchSummary, watch};
 use serde::Serialize;
 use sinew_dataset::Dataset;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -60,7 +62,50 @@ impl DemoSummary {
 /// Says what happens, in plain words.
 pub type Say = Arc<dyn Fn(String) + Send + Sync>;
 
-/// Runs the demonstration.
+/// Lets the policy do its tasks on a simulated robot, and draws what it did. Returns whether anything went well.
+///
+/// # Errors
+/// If the robot cannot be had, or as [`evaluate`].
+pub fn show(
+    bundle: &Path,
+    options: &EvalOptions,
+    plot: Option<&Path>,
+    config: &Config,
+    stop: &Stop,
+    say: &Say,
+) -> Result<bool, Error> {
+    let mut config = config.clone();
+    config.zenoh = local(&[]);
+    say(format!(
+        "The policy in {} drives a simulated robot, whose time stands still while it thinks.",
+        bundle.display()
+    ));
+    let report = evaluate(bundle, &config, options, stop, |episode| {
+        let Episode { task, seed, seconds, .. } = episode;
+        say(match (episode.seconds_to_success, episode.cause) {
+            (Some(after_s), _) => {
+                format!("Scene {seed}, {task}: done after {after_s:.1} s of the robot's time.")
+            }
+            (None, Some(cause)) => {
+                format!(
+                    "Scene {seed}, {task}: not done after {seconds:.1} s ({}).",
+                    cause.name().replace('_', " ")
+                )
+            }
+            (None, None) => format!("Scene {seed}, {task}: not done after {seconds:.1} s."),
+        });
+    })?;
+    for task in report.tasks.values() {
+        let Account { success_count, episode_count, .. } = task.account;
+        say(format!("Told to {}, it did so in {success_count} of {episode_count} scenes.", task.words));
+    }
+    if let Some(path) = plot {
+        draw_sheet(path, report.episodes.iter())?;
+    }
+    Ok(report.all.success_count > 0)
+}
+
+/// Runs the demonstration with an episode that is played.
 ///
 /// # Errors
 /// If one of the three fails.

@@ -11,9 +11,9 @@ use sinew_runtime::cli::{
     ReplayArgs, RunArgs, StatusArgs, WatchArgs,
 };
 use sinew_runtime::config::Config;
-use sinew_runtime::demo::{DemoOptions, Say, demo};
+use sinew_runtime::demo::{DemoOptions, Say, demo, show};
 use sinew_runtime::diagnostics::{Level, StatusOptions, status};
-use sinew_runtime::eval::{Cause, evaluate};
+use sinew_runtime::eval::{Cause, EvalOptions, evaluate, parse_seeds};
 use sinew_runtime::record::{Outcome, record, recover};
 use sinew_runtime::rehearse::rehearse;
 use sinew_runtime::replay::replay;
@@ -108,7 +108,7 @@ fn replay_command(args: ReplayArgs) -> anyhow::Result<bool> {
         return Ok(true);
     }
     let stop = Stop::on_signals()?.within(args.common.seconds);
-    let options = args.episode.options(args.repeats, args.wait_for_subscriber);
+    let options = args.episode.options(args.dataset, args.repeats, args.wait_for_subscriber);
     let summary = replay(&options, &config.zenoh, &stop, |event| {
         tracing::info!("{}", serde_json::to_string(event).unwrap_or_default());
         if args.common.json { print_json(event) } else { Ok(()) }
@@ -281,7 +281,9 @@ fn eval_command(args: &EvalArgs) -> anyhow::Result<()> {
     } else {
         print_line(report.table().trim_end())?;
     }
-    tracing::info!("{}", options.output.join("eval.json").display());
+    if let Some(output) = &options.output {
+        tracing::info!("{}", output.join("eval.json").display());
+    }
     Ok(())
 }
 
@@ -291,14 +293,24 @@ fn demo_command(args: DemoArgs) -> anyhow::Result<bool> {
     if print_config(&args.common, &config)? {
         return Ok(true);
     }
+    let say: Say = Arc::new(|words| tracing::info!("{words}"));
+    if let Some(rig) = args.rig {
+        let stop = Stop::on_signals()?.within(args.common.seconds);
+        let options = EvalOptions { rig: Some(rig), ..EvalOptions::in_lock_step(parse_seeds(&args.seeds)?) };
+        let is_done = show(&args.bundle, &options, args.plot.as_deref(), &config, &stop, &say)?;
+        if let Some(path) = &args.plot {
+            tracing::info!("{} shows what it did", path.display());
+        }
+        return Ok(is_done);
+    }
     let stop = Stop::on_signals()?;
+    let dataset = args.dataset.context("--dataset is missing")?;
     let options = DemoOptions {
         bundle: args.bundle,
-        replay: args.episode.options(true, true),
+        replay: args.episode.options(dataset, true, true),
         duration: args.common.seconds.unwrap_or(Duration::from_secs(20)),
         plot: args.plot,
     };
-    let say: Say = Arc::new(|words| tracing::info!("{words}"));
     let summary = demo(&options, &config, &stop, &say)?;
     log_summary(&summary.run);
     let (out, seen) = (summary.run.chunk_count, summary.watch.chunk_count);

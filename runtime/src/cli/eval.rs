@@ -2,7 +2,7 @@
 
 use super::{CommonArgs, PolicyArgs, ZenohArgs};
 use crate::error::Error;
-use crate::eval::{EvalOptions, Mode, parse_seeds, shard};
+use crate::eval::{EvalOptions, HOLD_S, MAX_SECONDS, Mode, parse_seeds, shard};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -37,10 +37,10 @@ pub struct EvalArgs {
     #[arg(long, value_name = "MS")]
     pub extra_latency_ms: Option<u64>,
     /// Longest that the policy drives, seconds of the robot's time.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = MAX_SECONDS)]
     pub max_seconds: f64,
     /// How long success has to last.
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = HOLD_S)]
     pub hold_seconds: f64,
     /// Draw successes.png too.
     #[arg(long)]
@@ -82,7 +82,7 @@ impl EvalArgs {
             seeds,
             tasks: self.task.clone(),
             rig: self.rig.clone(),
-            output: self.output.clone().unwrap_or_default(),
+            output: self.output.clone(),
             played_steps: self.played_steps,
             extra_latency_ms: self.extra_latency_ms,
             max_seconds: self.max_seconds,

@@ -13,6 +13,7 @@ mod verdict;
 pub use episode::{Episode, MotionAccount, SeamSummary, Seams, Shot, Timing, Trial, thin};
 pub use report::{Account, Quantiles, Report, TaskReport, TimingAccount};
 pub use seeds::{parse_seeds, shard};
+pub use sheet::draw_sheet;
 pub use statistics::{quantile, wilson_95};
 pub use verdict::{Cause, Held, ItemFacts, Items, cause, is_success};
 
@@ -58,8 +59,8 @@ pub struct EvalOptions {
     pub tasks: Vec<String>,
     /// Command line of a rig to start; none if one is there.
     pub rig: Option<String>,
-    /// Where the report goes.
-    pub output: PathBuf,
+    /// Where the report goes; nowhere if none is given.
+    pub output: Option<PathBuf>,
     /// Steps from one observation to the next; as configured if none is given and there is a clock.
     pub played_steps: Option<usize>,
     /// How long each chunk is held back; as configured if none is given.
@@ -72,7 +73,29 @@ pub struct EvalOptions {
     pub shows_successes: bool,
 }
 
+/// Longest that a policy drives, unless it is said otherwise.
+pub const MAX_SECONDS: f64 = 10.0;
+/// How long success has to last, unless it is said otherwise.
+pub const HOLD_S: f64 = 0.5;
+
 impl EvalOptions {
+    /// Every task of a rig that is there, in lock-step, and no report.
+    #[must_use]
+    pub fn in_lock_step(seeds: Vec<u64>) -> Self {
+        Self {
+            mode: Mode::LockStep,
+            seeds,
+            tasks: Vec::new(),
+            rig: None,
+            output: None,
+            played_steps: None,
+            extra_latency_ms: None,
+            max_seconds: MAX_SECONDS,
+            hold_s: HOLD_S,
+            shows_successes: false,
+        }
+    }
+
     /// The configuration that the robot is driven with.
     #[must_use]
     pub fn configured(&self, config: &Config) -> Config {
@@ -115,8 +138,9 @@ pub fn evaluate(
     let plan = Plan::new(Bundle::open(bundle)?, &config)?;
     let motion = MotionPlan::new(&plan, &config)?
         .ok_or_else(|| refused("the configuration publishes no set-points".to_owned()))?;
-    std::fs::create_dir_all(&options.output)
-        .map_err(|source| Error::Io { path: options.output.clone(), source })?;
+    if let Some(output) = &options.output {
+        std::fs::create_dir_all(output).map_err(|source| Error::Io { path: output.clone(), source })?;
+    }
     let ros = Ros::open(&config.zenoh)?;
     let rig =
         Rig::find(ros.session(), &config.zenoh.namespace, rig_command(options, &ros)?.as_deref(), stop)?;
@@ -136,7 +160,9 @@ pub fn evaluate(
         episodes.push(episode);
     }
     let report = Report::new(&plan.bundle.manifest.bundle_id, options, &config, &words, episodes);
-    write(&report, options)?;
+    if let Some(output) = &options.output {
+        write(&report, output, options.shows_successes)?;
+    }
     Ok(report)
 }
 
@@ -175,15 +201,13 @@ fn rig_command(options: &EvalOptions, ros: &Ros) -> Result<Option<String>, Error
     Ok(Some(format!("{command} --connect {here}{stepped}")))
 }
 
-fn write(report: &Report, options: &EvalOptions) -> Result<(), Error> {
-    let path = options.output.join("eval.json");
+fn write(report: &Report, output: &Path, shows_successes: bool) -> Result<(), Error> {
+    let path = output.join("eval.json");
     let text = serde_json::to_string_pretty(report).map_err(|error| refused(error.to_string()))?;
     std::fs::write(&path, text + "\n").map_err(|source| Error::Io { path, source })?;
-    let failures = report.episodes.iter().filter(|episode| !episode.success);
-    sheet::draw(&options.output.join("failures.png"), failures)?;
-    if options.shows_successes {
-        let successes = report.episodes.iter().filter(|episode| episode.success);
-        sheet::draw(&options.output.join("successes.png"), successes)?;
+    draw_sheet(&output.join("failures.png"), report.episodes.iter().filter(|episode| !episode.success))?;
+    if shows_successes {
+        draw_sheet(&output.join("successes.png"), report.episodes.iter().filter(|episode| episode.success))?;
     }
     Ok(())
 }

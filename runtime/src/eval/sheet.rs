@@ -22,11 +22,11 @@ struct Thumb {
     rgb: Vec<u8>,
 }
 
-/// Draws episodes; no file if there is nothing to draw.
+/// Draws episodes, a row each; no file if there is nothing to draw.
 ///
 /// # Errors
 /// If the font is not installed or the file cannot be written.
-pub(super) fn draw<'a>(path: &Path, episodes: impl Iterator<Item = &'a Episode>) -> Result<(), Error> {
+pub fn draw_sheet<'a>(path: &Path, episodes: impl Iterator<Item = &'a Episode>) -> Result<(), Error> {
     let failed = |message: String| Error::Plot { path: path.to_owned(), message };
     let mut decoder = PictureDecoder::new()?;
     let mut rows = Vec::new();

@@ -1,18 +1,10 @@
 //! A policy that swings its arms, evaluated on a simulated robot without physics. Of its tasks the left one can be done with
 //! even seeds, the right one never.
 
-use crate::kit::{complete, repository, swing};
+use crate::kit::{complete, kinematic_rig as rig, swing};
 use serde_json::Value;
 use std::fs;
 use tempfile::TempDir;
-
-/// A rig's command line.
-fn rig(arguments: &str) -> String {
-    let python = std::env::var("SINEW_PYTHON")
-        .unwrap_or_else(|_| repository().join(".venv/bin/python").display().to_string());
-    let program = repository().join("tests/sim/robot.py");
-    format!("{python} {} --body kinematic --small-pictures {arguments}", program.display())
-}
 
 /// Evaluates; the report, if there is one, and the exit code and standard error.
 fn evaluate(

@@ -124,6 +124,12 @@ fn simulator(name: &str) -> Command {
     command
 }
 
+/// Command line of the simulated robot without physics, as a rig.
+pub(crate) fn kinematic_rig(arguments: &str) -> String {
+    let program = repository().join("tests/sim/robot.py");
+    format!("{} {} --body kinematic --small-pictures {arguments}", python().display(), program.display())
+}
+
 /// Judges what a simulated robot was told by the robot's limits and the runtime's configuration.
 pub(crate) fn check_log(log: &Path, config: &Path) {
     let found = simulator("check_log.py").arg(log).arg("--config").arg(config).output().unwrap();
