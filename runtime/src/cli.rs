@@ -48,7 +48,7 @@ pub enum Command {
     Status(StatusArgs),
     /// Let a bundle do its tasks on a simulated robot, again and again, and count.
     ///
-    /// Exit status: 0 evaluated, 1 failed, 2 refused.
+    /// Exit status: 0 evaluated, 1 failed, 2 refused, interrupted, or the robot is gone.
     Eval(EvalArgs),
     /// Run policy and robot on this machine: a simulated one that does its tasks, or an episode played as one.
     Demo(DemoArgs),

@@ -150,20 +150,25 @@ pub fn evaluate(
         Mode::RealTime => Box::new(RealTime::new(&plan, &config, options, &ros, &rig)?),
     };
     let mut episodes = Vec::new();
-    for trial in trials(&words, &options.seeds, config.policy.seed) {
-        let mut episode = driver.episode(&trial, stop)?;
+    let trials = trials(&words, &options.seeds, config.policy.seed);
+    let outcome = trials.iter().try_for_each(|trial| {
+        let mut episode = driver.episode(trial, stop)?;
         if stop.is_requested() {
             return Err(refused("it was interrupted".to_owned()));
         }
         episode.shots = thin(std::mem::take(&mut episode.shots), SHOT_COUNT);
         say(&episode);
         episodes.push(episode);
-    }
-    let report = Report::new(&plan.bundle.manifest.bundle_id, options, &config, &words, episodes);
-    if let Some(output) = &options.output {
+        Ok(())
+    });
+    // What was done is kept, whatever ended it.
+    let is_complete = outcome.is_ok();
+    let report =
+        Report::new(&plan.bundle.manifest.bundle_id, options, &config, &words, is_complete, episodes);
+    if let Some(output) = options.output.as_ref().filter(|_| !report.episodes.is_empty()) {
         write(&report, output, options.shows_successes)?;
     }
-    Ok(report)
+    outcome.map(|()| report)
 }
 
 /// What lets the policy drive.

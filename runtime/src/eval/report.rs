@@ -21,6 +21,8 @@ pub struct Report {
     pub bundle_id: String,
     /// Whose time the robot lived by.
     pub mode: Mode,
+    /// Whether every episode was run, rather than those before an error or an interruption.
+    pub is_complete: bool,
     /// Which scenes, the same for every task.
     pub seeds: Vec<u64>,
     /// Longest that the policy drove, seconds of the robot's time.
@@ -156,6 +158,7 @@ impl Report {
         options: &EvalOptions,
         config: &Config,
         words: &BTreeMap<String, String>,
+        is_complete: bool,
         episodes: Vec<Episode>,
     ) -> Self {
         let of_task = |(task, words): (&String, &String)| {
@@ -166,6 +169,7 @@ impl Report {
             format: FORMAT,
             bundle_id: bundle_id.to_owned(),
             mode: options.mode,
+            is_complete,
             seeds: options.seeds.clone(),
             max_seconds: options.max_seconds,
             hold_s: options.hold_s,

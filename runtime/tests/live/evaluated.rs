@@ -1,9 +1,11 @@
 //! A policy that swings its arms, evaluated on a simulated robot without physics. Of its tasks the left one can be done with
 //! even seeds, the right one never.
 
-use crate::kit::{complete, kinematic_rig as rig, swing};
+use crate::kit::{complete, kinematic_rig as rig, onnxruntime, swing};
 use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// Evaluates; the report, if there is one, and the exit code and standard error.
@@ -56,6 +58,7 @@ fn in_lock_step_an_evaluation_repeats_itself_and_counts() {
     assert_eq!(outcomes(&report), expected);
     let left = &report["tasks"]["left"];
     assert_eq!((&left["words"], &left["success_count"]), (&"reach left".into(), &1.into()));
+    assert_eq!(report["is_complete"], true);
     assert_eq!((&report["mode"], &report["all"]["other_task_count"]), (&"lock_step".into(), &1.into()));
     let manifest = fs::read_to_string(bundle.path().join("bundle.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
@@ -117,4 +120,25 @@ fn what_cannot_be_evaluated_is_refused() {
         assert_eq!((report, code), (None, 2), "{stderr}");
         assert!(stderr.contains(said), "{stderr}");
     }
+}
+
+/// The second episode would not end for an hour.
+#[test]
+fn what_was_done_before_an_interruption_is_kept() {
+    let (bundle, folder) = (swing(1), TempDir::new().unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-runtime"));
+    command.args(["eval", "--seeds", "0,1", "--task", "left", "--max-seconds", "3600", "--rig", &rig("")]);
+    command.arg("--bundle").arg(bundle.path()).arg("--output").arg(folder.path());
+    let mut child = command.env("ORT_DYLIB_PATH", onnxruntime()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("left, seed 0: success")));
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.unwrap().success());
+    let said: Vec<String> = lines.collect();
+    assert_eq!(child.wait().unwrap().code(), Some(2), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("interrupted")), "{said:?}");
+    let report = fs::read_to_string(folder.path().join("eval.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["is_complete"], false);
+    assert_eq!(outcomes(&report), [("left".to_owned(), 0, None)]);
 }
