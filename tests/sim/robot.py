@@ -2,16 +2,15 @@
 
     robot.py --connect tcp/127.0.0.1:7447 --log out/commands.npz                      # MuJoCo, in real time
     robot.py --connect … --body kinematic --small-pictures                           # without MuJoCo
-    robot.py --connect … --lock-step 10 --steps 300 --seed 3                         # no wall clock: waits for each chunk
+    robot.py --connect … --stepped                                                   # without a wall clock, for evaluation
 
-In lock-step the robot's time stands still until a chunk of trajectories (`<group>_controller/joint_trajectory`) for what it last saw has come, then runs
-through so many of its steps, at the chunk's own rate. With `--stepped` it stands still but for what queries ask (see stepped.py): for `sinew-runtime eval`.
+With `--stepped` the robot's time stands still but for what queries ask (see stepped.py).
 
 Commands are JSON objects, one a line on the standard input, or queries on the key `sim/command`; each is answered with one object:
 
     {"fault": KIND, "input": NAME, "ms" | "s" | "by": number}     see faults.py; the answer's `at_ns` is what later reports count from
     {"heal": NAME | "*"}                                          ends a fault
-    {"reset": SEED}                                               back to the start; in lock-step before the next chunk
+    {"reset": SEED}                                               back to the start
     {"state": true}                                               what became of the things on the table
     {"tasks": true}                                               what there is to do: words by thing
     {"mark": true} / {"report": true}                             what was commanded since the last fault or mark
@@ -43,7 +42,6 @@ from faults import Faults, from_command
 from network import (
     ACTION_CHUNK,
     Bridge,
-    decode,
     header,
     joint_state,
     make,
@@ -77,11 +75,8 @@ from r1pro import (
 )
 from stepped import Stepped
 
-TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 CHUNK_TOPIC = Input("chunk", "/sinew/action_chunk", ACTION_CHUNK)
 COMMAND_KEY = "sim/command"
-# How long lock-step waits for a chunk before it shows the same moment again.
-PATIENCE_S = 2.0
 # Commands that move a group, before it counts as moving.
 MOVING_COUNT = 10
 LOOK_S = 0.005
@@ -109,8 +104,6 @@ class Robot:
         self.first_command_ns: int | None = None
         self.seed_wanted: int | None = None
         self.reset_count = 0
-        self.trajectories: dict[int, dict] = {}
-        self.trajectory_came = threading.Condition()
         self.reading = body.read()
         self.trackers = {group: Tracker(self.reading.position[group], DEFAULT_SPEEDS[group]) for group in JOINT_COUNTS}
         for output in [*FEEDBACK, CHASSIS, CHASSIS_SPEED, *HAND_POSES, *IMUS, BATTERY, REMOTE, *FAULT_REPORTS, *CAMERAS]:
@@ -164,13 +157,6 @@ class Robot:
 
     def on_chunk(self, message, received_ns):
         self.log.add_chunk(message.sequence, stamp_ns(message.header), received_ns)
-
-    def on_trajectory(self, sample):
-        message = decode(TRAJECTORY, sample.payload.to_bytes())
-        group = str(sample.key_expr).removeprefix(self.bridge.prefix).removesuffix("_controller/joint_trajectory")
-        with self.trajectory_came:
-            self.trajectories.setdefault(stamp_ns(message.header), {})[group] = message.points
-            self.trajectory_came.notify_all()
 
     # What goes out.
 
@@ -280,53 +266,6 @@ class Robot:
             self.bridge.send_late()
             time.sleep(max(0.0, min(next_step, *due) - time.monotonic()))
         cameras.join()
-
-    def run_lock_step(self, played_steps: int, step_count: int) -> None:
-        """Shows a moment, waits for the chunk that follows from it, plays its first steps, and so on."""
-        key = self.bridge.key("*/joint_trajectory")
-        self._trajectories = self.bridge.session.declare_subscriber(key, self.on_trajectory)
-        self.chassis.is_heard = True
-        self.chassis.give_limit([0.6, 0.6, 0.8])
-        done = 0
-        while done < step_count and not self.is_over.is_set():
-            if self.seed_wanted is not None:
-                self.reset(self.seed_wanted)
-                self.seed_wanted = None
-                done = 0
-            chunk = self.show_and_wait()
-            if chunk is None:
-                continue
-            for step in range(min(played_steps, step_count - done)):
-                self.play(chunk, step)
-                done += 1
-            self.log.note(state=self.body.state(), steps=done)
-
-    def show_and_wait(self) -> dict | None:
-        at_ns = time.time_ns()
-        self.say_status(at_ns)
-        self.say_remote(at_ns)
-        self.say_joints(at_ns)
-        for output in reversed(CAMERAS):
-            self.say_picture(output, self.reading, at_ns)
-        groups = {"base", *JOINT_COUNTS}
-        is_whole = lambda: groups <= self.trajectories.get(at_ns, {}).keys()  # noqa: E731
-        with self.trajectory_came:
-            self.trajectory_came.wait_for(lambda: is_whole() or self.is_over.is_set(), PATIENCE_S)
-            chunk = self.trajectories[at_ns] if is_whole() else None
-            self.trajectories.clear()
-        return chunk
-
-    def play(self, chunk: dict, step: int) -> None:
-        """One step of a chunk: targets that arrive when the step is over."""
-        times = [point.time_from_start.sec + point.time_from_start.nanosec * 1e-9 for point in chunk["base"][:2]]
-        period_s = times[1] - times[0]
-        for group, tracker in self.trackers.items():
-            target = np.asarray(chunk[group][step].positions)
-            tracker.command(target, np.maximum(np.abs(target - tracker.reference) / period_s, 1e-9))
-        self.chassis.target = np.asarray(chunk["base"][step].velocities)
-        end_s = self.body.read().time_s + period_s - self.body.step_s / 2
-        while self.reading.time_s < end_s:
-            self.step()
 
     # What it is told from outside.
 
@@ -438,8 +377,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--small-pictures", action="store_true", help="a quarter of each side")
     parser.add_argument("--plan", type=Path, help="commands with times")
     parser.add_argument("--seconds", type=float, default=0.0, help="when to end; 0: with the standard input")
-    parser.add_argument("--lock-step", type=int, metavar="N", help="play N steps of each chunk, without a wall clock")
-    parser.add_argument("--steps", type=int, default=300, help="lock-step: when to end")
     parser.add_argument("--stepped", action="store_true", help="time passes only when queries say so")
     parser.add_argument("--log", type=Path, help="npz of every command received")
     return parser.parse_args()
@@ -479,8 +416,6 @@ def main() -> None:
         threading.Timer(args.seconds, robot.is_over.set).start()
     if stepped:
         stepped.run()
-    elif args.lock_step:
-        robot.run_lock_step(args.lock_step, args.steps)
     else:
         robot.run_real_time()
     if args.log:

@@ -18,8 +18,9 @@ from network import STORE, Bridge, joint_state, make, open_session, wait_for_com
 from r1pro import JOINT_STATE, TARGETS
 from rig import ARM_START, Rig, ease, steps_between
 from robot import COMMAND_KEY
+from tasks import WORDS
 
-TASKS = {"egg": ("left", "put the egg in the tray"), "cube": ("right", "put the red cube in the tray")}
+TASKS = {"egg": ("left", WORDS["egg"]), "cube": ("right", WORDS["cube"])}
 SPANS = {"torso": slice(3, 7), "left_arm": slice(7, 14), "left_gripper": slice(14, 15), "right_arm": slice(15, 22), "right_gripper": slice(22, 23)}
 MM_PER_FINGER_M = 2000.0
 RATE_HZ = 30.0

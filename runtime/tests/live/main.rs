@@ -18,4 +18,3 @@ mod recorded;
 mod refusal;
 mod replayed;
 mod robot;
-mod simulated;
