@@ -39,7 +39,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// An episode has a hole: a row for which there is no observation.
-    #[error("{}: {at_s:.3} s after its first row: no observation within {max_gap_ms:.0} ms: {reason}", path.display())]
+    #[error("{}: {at_s:.3} s after its first row: no observation within {max_gap_ms:.0} ms (none for {silent_ms:.0} ms): {reason}", path.display())]
     Gap {
         /// The log.
         path: PathBuf,
@@ -47,6 +47,8 @@ pub enum Error {
         at_s: f64,
         /// The farthest that one may be.
         max_gap_ms: f64,
+        /// Time between the observations before and behind it.
+        silent_ms: f64,
         /// What was missing.
         reason: String,
     },

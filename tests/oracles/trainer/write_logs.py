@@ -65,7 +65,7 @@ class Spec:
     commanded: dict = field(default_factory=lambda: {group: [0.0, 1e9] for group in COMMANDS if group != "base"})
     # Inputs (`head`, `torso`, ...) that say nothing from when until when.
     silent: dict = field(default_factory=dict)
-    # Inputs that show the same picture again from when on.
+    # Cameras that show the same picture again and again from when until when.
     frozen: dict = field(default_factory=dict)
     # One message: `input`, `command` or not, `at`, and `kind`: nan, short (its second half is missing), jpeg (its pixels are).
     damage: dict | None = None
@@ -138,7 +138,8 @@ def messages(spec: Spec):
         for number, at_s in enumerate(np.arange(random.uniform(0, 0.004), spec.seconds, 1 / spec.camera_hz)):
             at_s += random.uniform(-0.002, 0.002) + {"head": 0.004, "left_wrist": 0.0, "right_wrist": 0.006}[camera]
             is_hit = is_damaged(camera, False, at_s, 1 / spec.camera_hz)
-            if at_s < spec.frozen.get(camera, 1e9):
+            begin, end = spec.frozen.get(camera, (1e9, 1e9))
+            if not begin <= at_s < end:
                 picture = jpeg(random, spec.sizes[camera], number)
             shown = picture[: len(picture) // 2] if is_hit and spec.damage["kind"] == "jpeg" else picture
             if not is_silent(camera, at_s):

@@ -31,6 +31,19 @@ pub struct Extent {
     pub seed: u64,
 }
 
+impl Default for Extent {
+    fn default() -> Self {
+        Self {
+            frame_count: 64,
+            sequence_frame_count: 64,
+            noise_count: 4,
+            noise_frame_count: 8,
+            batch_size: 8,
+            seed: 0,
+        }
+    }
+}
+
 /// One list of frames to predict from.
 struct Part {
     frames: Vec<FrameId>,

@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-/// Frames that other noises are tried on.
-const NOISE_FRAMES: usize = 8;
-
 #[derive(Debug, Args)]
 pub(super) struct Analyze {
     /// The policy: a checkpoint, LeRobot's policy folder, or a bundle. None looks at the data alone.
@@ -29,19 +26,19 @@ pub(super) struct Analyze {
     #[arg(long)]
     config: Vec<PathBuf>,
     /// Frames predicted from, of the episodes trained on and as many of the others.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = Extent::default().frame_count)]
     frames: usize,
     /// Frames of one episode from its start to its end, of either side.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = Extent::default().sequence_frame_count)]
     sequence_frames: usize,
     /// Further noises that a few frames are predicted from, for the spread of the answers.
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = Extent::default().noise_count)]
     noises: usize,
     /// Frames computed together.
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = Extent::default().batch_size)]
     batch_size: usize,
     /// Decides frames and noises.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = Extent::default().seed)]
     seed: u64,
     /// `cpu` or `cuda:N` [default: as the policy's run]. A GPU that cannot be had is an error, unless a configuration
     /// sets run.allow_cpu_fallback.
@@ -71,12 +68,12 @@ impl Analyze {
                 frame_count: self.frames,
                 sequence_frame_count: self.sequence_frames,
                 noise_count: self.noises,
-                noise_frame_count: NOISE_FRAMES,
                 batch_size: self.batch_size,
                 seed: self.seed,
+                ..Extent::default()
             },
         };
-        let bar = bar();
+        let bar = predictions_bar();
         let found = run::analyze(&request, &bar, &stop)?;
         bar.finish_and_clear();
         let Some((analysis, _)) = found else {
@@ -102,7 +99,7 @@ impl Analyze {
     }
 }
 
-fn bar() -> ProgressBar {
+pub(super) fn predictions_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} predictions, {eta} left {msg}");
     ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

@@ -2,11 +2,15 @@
 
 use super::{episode_bar, print};
 use crate::Error;
-use crate::convert::{Conversion, Fate, FormOptions, Options, Sources, convert};
+use crate::convert::{Conversion, Fate, FormOptions, Options, Remarks, Sources, convert};
 use clap::{Args, ValueEnum};
 use sinew_dataset::{Dataset, Format, Options as WriteOptions, VideoCodec};
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+/// A tenth of LeRobot's: each episode writes the file that it goes into anew.
+const VIDEO_FILES_SIZE_MB: u64 = 20;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Codec {
@@ -14,17 +18,13 @@ enum Codec {
     H264,
 }
 
+/// How logs become episodes.
 #[derive(Debug, Args)]
-pub(super) struct Convert {
-    /// Logs (.mcap) and folders of logs; or one LeRobot dataset, to write it in the other format.
-    #[arg(required = true)]
-    logs: Vec<PathBuf>,
-    /// The dataset's folder. Episodes are added to what is there; those that are in already are passed over.
+pub(super) struct LogFlags {
+    /// What state and action are: a layout of the robot, or a file. Default: what the policy saw that drove, else the
+    /// robot's first.
     #[arg(long)]
-    output: PathBuf,
-    /// What state and action are: a layout of the robot, or a file. Default: what the policy saw that drove, else the robot's first.
-    #[arg(long)]
-    layout: Option<String>,
+    pub(super) layout: Option<String>,
     /// Rows a second. Default: the layout's.
     #[arg(long)]
     rate: Option<u32>,
@@ -46,9 +46,62 @@ pub(super) struct Convert {
     /// How videos are compressed. Default: av1.
     #[arg(long)]
     codec: Option<Codec>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Convert {
+    /// Logs (.mcap) and folders of logs; or one LeRobot dataset, to write it in the other format.
+    #[arg(required = true)]
+    logs: Vec<PathBuf>,
+    /// The dataset's folder. Episodes are added to what is there; those that are in already are passed over.
+    #[arg(long)]
+    output: PathBuf,
+    #[command(flatten)]
+    flags: LogFlags,
     /// LeRobot's format v2.1 instead of v3.0.
     #[arg(long)]
     v21: bool,
+}
+
+impl LogFlags {
+    pub(super) fn options(&self, format: Format) -> Options {
+        let codec = match self.codec {
+            None | Some(Codec::Av1) => VideoCodec::Av1,
+            Some(Codec::H264) => VideoCodec::H264,
+        };
+        Options {
+            form: FormOptions {
+                robot: self.robot.clone(),
+                layout: self.layout.clone(),
+                cameras: self.cameras.clone(),
+                fps: self.rate,
+            },
+            write: WriteOptions {
+                format,
+                codec,
+                video_files_size_mb: VIDEO_FILES_SIZE_MB,
+                ..WriteOptions::default()
+            },
+            only_successful: self.only_successful,
+            instruction: self.instruction.clone(),
+            max_gap_ms: self.max_gap_ms,
+        }
+    }
+
+    /// The first flag that was given, if one was.
+    pub(super) fn given(&self) -> Option<&'static str> {
+        let flags = [
+            ("--layout", self.layout.is_some()),
+            ("--rate", self.rate.is_some()),
+            ("--cameras", !self.cameras.is_empty()),
+            ("--robot", self.robot.is_some()),
+            ("--instruction", self.instruction.is_some()),
+            ("--only-successful", self.only_successful),
+            ("--max-gap-ms", self.max_gap_ms.is_some()),
+            ("--codec", self.codec.is_some()),
+        ];
+        flags.into_iter().find(|(_, is_given)| *is_given).map(|(flag, _)| flag)
+    }
 }
 
 impl Convert {
@@ -62,7 +115,7 @@ impl Convert {
     fn convert(&self) -> Result<(), Error> {
         let sources = Sources::find(&self.logs)?;
         let bar = episode_bar(sources.logs.len() + sources.unfinished.len());
-        let result = convert(&sources, &self.output, &self.options(), |path, fate| {
+        let result = convert(&sources, &self.output, &self.flags.options(self.format()), |path, fate| {
             bar.suspend(|| say(path, fate));
             bar.inc(1);
         });
@@ -75,49 +128,15 @@ impl Convert {
         }
     }
 
-    fn options(&self) -> Options {
-        Options {
-            form: FormOptions {
-                robot: self.robot.clone(),
-                layout: self.layout.clone(),
-                cameras: self.cameras.clone(),
-                fps: self.rate,
-            },
-            write: WriteOptions { format: self.format(), codec: self.codec(), ..WriteOptions::default() },
-            only_successful: self.only_successful,
-            instruction: self.instruction.clone(),
-            max_gap_ms: self.max_gap_ms,
-        }
-    }
-
     fn format(&self) -> Format {
         if self.v21 { Format::V21 } else { Format::V30 }
     }
 
-    fn codec(&self) -> VideoCodec {
-        match self.codec {
-            None | Some(Codec::Av1) => VideoCodec::Av1,
-            Some(Codec::H264) => VideoCodec::H264,
-        }
-    }
-
     fn summary(&self, conversion: &Conversion) -> Result<String, Error> {
         let (mut added, mut rows, mut known, mut left_out) = (0, 0, 0, 0);
-        let (mut uncommanded, mut late) =
-            (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
         for (_, fate) in &conversion.logs {
             match fate {
-                Fate::Added { row_count, remarks, .. } => {
-                    added += 1;
-                    rows += row_count;
-                    for group in &remarks.uncommanded {
-                        *uncommanded.entry(group.clone()).or_insert(0) += 1;
-                    }
-                    for (group, count) in &remarks.commanded_late {
-                        let (episodes, rows) = late.entry(group.clone()).or_insert((0, 0));
-                        (*episodes, *rows) = (*episodes + 1, *rows + count);
-                    }
-                }
+                Fate::Added { row_count, .. } => (added, rows) = (added + 1, rows + row_count),
                 Fate::Known { .. } => known += 1,
                 Fate::LeftOut { .. } => left_out += 1,
                 Fate::Refused(_) => {}
@@ -133,6 +152,23 @@ impl Convert {
         line(format!("{:<12} {known:>7}", "in already"));
         line(format!("{:<12} {left_out:>7}", "left out"));
         line(format!("{:<12} {refused:>7}", "refused"));
+        if added > 0 {
+            let of = |side: &dyn Fn(&Remarks) -> f64| remarks(conversion).map(side).fold(0.0, f64::max);
+            let (before, behind) = (of(&|remarks| remarks.before_s), of(&|remarks| remarks.behind_s));
+            line(format!(
+                "at most {before:.2} s before the first row and {behind:.2} s behind the last are left out"
+            ));
+        }
+        let (mut uncommanded, mut late) = (BTreeMap::new(), BTreeMap::new());
+        for remarks in remarks(conversion) {
+            for group in &remarks.uncommanded {
+                *uncommanded.entry(group).or_insert(0) += 1;
+            }
+            for (group, count) in &remarks.commanded_late {
+                let (episodes, rows) = late.entry(group).or_insert((0, 0));
+                (*episodes, *rows) = (*episodes + 1, *rows + count);
+            }
+        }
         for (group, count) in uncommanded {
             line(format!(
                 "{group}: not commanded in {count} episodes: its action is where it stands, zero for a base"
@@ -143,7 +179,7 @@ impl Convert {
                 "{group}: first commanded after the first row in {episodes} episodes: the action of {rows} rows is where it stands"
             ));
         }
-        if conversion.episode_count > 0 {
+        if conversion.made.is_some() {
             let dataset = Dataset::open(&self.output)?;
             let tasks: Vec<&str> = dataset.tasks().values().map(String::as_str).collect();
             line(format!(
@@ -157,18 +193,8 @@ impl Convert {
     }
 
     /// Writes a dataset in the other format.
-    fn rewrite(&self, source: &PathBuf) -> Result<(), Error> {
-        let given = [
-            ("--layout", self.layout.is_some()),
-            ("--rate", self.rate.is_some()),
-            ("--cameras", !self.cameras.is_empty()),
-            ("--robot", self.robot.is_some()),
-            ("--instruction", self.instruction.is_some()),
-            ("--only-successful", self.only_successful),
-            ("--max-gap-ms", self.max_gap_ms.is_some()),
-            ("--codec", self.codec.is_some()),
-        ];
-        if let Some((flag, _)) = given.iter().find(|(_, is_given)| *is_given) {
+    fn rewrite(&self, source: &Path) -> Result<(), Error> {
+        if let Some(flag) = self.flags.given() {
             let source = source.display();
             return Err(Error::Usage(format!(
                 "{flag} is for logs, and {source} is a dataset: it is rewritten as it is"
@@ -189,8 +215,15 @@ impl Convert {
     }
 }
 
+fn remarks(conversion: &Conversion) -> impl Iterator<Item = &Remarks> {
+    conversion.logs.iter().filter_map(|(_, fate)| match fate {
+        Fate::Added { remarks, .. } => Some(remarks),
+        _ => None,
+    })
+}
+
 /// Says at once what became of a log.
-fn say(path: &std::path::Path, fate: &Fate) {
+pub(super) fn say(path: &Path, fate: &Fate) {
     let path = path.display();
     match fate {
         Fate::Added { episode_index, row_count, remarks } => {

@@ -74,7 +74,18 @@ pub enum Fate {
 pub struct Conversion {
     /// Each log and its fate, in order.
     pub logs: Vec<(PathBuf, Fate)>,
-    /// Episodes that the dataset has now.
+    /// The dataset, if there is one.
+    pub made: Option<Made>,
+}
+
+/// What logs were made to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Made {
+    /// What its episodes have in common.
+    pub form: Form,
+    /// The description of their robot, as the first log or the caller has it.
+    pub robot: String,
+    /// Episodes that are in now.
     pub episode_count: usize,
 }
 
@@ -112,8 +123,8 @@ pub fn convert(
         on_log(path, &fate);
         done.logs.push((path.clone(), fate));
     }
-    if let Some(writer) = target.writer {
-        done.episode_count = writer.episode_count();
+    if let (Some((form, robot)), Some(writer)) = (target.form, target.writer) {
+        done.made = Some(Made { form, robot, episode_count: writer.episode_count() });
         writer.finish()?;
     }
     Ok(done)
@@ -123,7 +134,8 @@ pub fn convert(
 struct Target<'a> {
     root: &'a Path,
     options: &'a Options,
-    form: Option<Form>,
+    /// With the description of the robot.
+    form: Option<(Form, String)>,
     writer: Option<Writer>,
 }
 
@@ -138,8 +150,11 @@ impl Target<'_> {
     fn try_take_in(&mut self, path: &Path) -> Result<Fate, Error> {
         let opening = Opening::read(path)?;
         let form = match &self.form {
-            Some(form) => form.clone(),
-            None => self.form.insert(Form::of(&opening, &self.options.form)?).clone(),
+            Some((form, _)) => form.clone(),
+            None => {
+                let robot = opening.robot_text(self.options.form.robot.as_deref())?;
+                self.form.insert((Form::of(&opening, &self.options.form)?, robot)).0.clone()
+            }
         };
         if self.writer.is_none() && self.root.join("meta/info.json").is_file() {
             self.writer = Some(self.go_on(&form)?);

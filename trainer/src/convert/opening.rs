@@ -67,16 +67,26 @@ impl Opening {
     /// # Errors
     /// If nobody says, or the description contradicts itself.
     pub fn robot(&self, name: Option<&str>) -> Result<Embodiment, Error> {
-        if let Some(name) = name {
-            return Ok(Embodiment::named(name)?);
+        let text = self.robot_text(name)?;
+        Embodiment::parse(&text, Path::new(name.unwrap_or(ROBOT_FILE)))
+            .map_err(|error| self.unfit(error.into()))
+    }
+
+    /// The text of its description.
+    ///
+    /// # Errors
+    /// If nobody says which robot it is.
+    pub fn robot_text(&self, name: Option<&str>) -> Result<String, Error> {
+        match (name, self.files.get(ROBOT_FILE)) {
+            (Some(name), _) => Ok(Embodiment::text(name)?),
+            (None, Some(text)) => Ok(text.clone()),
+            (None, None) => Err(Error::Log {
+                path: self.path.clone(),
+                message: format!(
+                    "it does not hold a description of its robot ({ROBOT_FILE}): --robot says which it is"
+                ),
+            }),
         }
-        let text = self.files.get(ROBOT_FILE).ok_or_else(|| Error::Log {
-            path: self.path.clone(),
-            message: format!(
-                "it does not hold a description of its robot ({ROBOT_FILE}): --robot says which it is"
-            ),
-        })?;
-        Embodiment::parse(text, Path::new(ROBOT_FILE)).map_err(|error| self.unfit(error.into()))
     }
 
     /// The bundle's manifest, if a policy drove.

@@ -125,12 +125,12 @@ impl Rule<'_> {
 
     fn gap(self, grid: Grid, hole: Hole, gathered: &Gathered) -> Error {
         let mut within = gathered.unseen.iter().filter(|(at, _)| (hole.before..=hole.behind).contains(at));
-        let silence_ms = hole.behind.ns_since(hole.before) as f64 * 1e-6;
-        let nothing = || format!("nothing from the reference camera for {silence_ms:.0} ms");
+        let nothing = || "no frame of the reference camera".to_owned();
         Error::Gap {
             path: self.path.to_owned(),
             at_s: hole.at.ns_since(grid.start) as f64 * 1e-9,
             max_gap_ms: self.max_gap_ns as f64 * 1e-6,
+            silent_ms: hole.behind.ns_since(hole.before) as f64 * 1e-6,
             reason: within.next_back().map_or_else(nothing, |(_, why)| why.to_string()),
         }
     }

@@ -6,6 +6,7 @@ pub mod draws;
 pub mod forward;
 pub mod frames;
 pub mod freeze;
+pub mod from_logs;
 pub mod handover;
 pub mod learner;
 pub mod lora;

@@ -51,7 +51,7 @@ fn rows_are_what_other_programs_find_in_the_log() {
         // Cameras at half the rate.
         json!({"camera_hz": 15.0, "command_hz": 10.0}),
         // Lost pictures, and an arm that says nothing for less than matters.
-        json!({"silent": {"head": [0.5, 0.56], "left_wrist": [1.0, 1.08], "left_arm": [1.3, 1.33]}}),
+        json!({"silent": {"head": [0.5, 0.56], "left_wrist": [0.99, 1.02], "left_arm": [1.3, 1.33]}}),
     ];
     let folder = logs(&specs);
     let (code, said) = convert(folder.path(), &[]);

@@ -16,7 +16,7 @@ fn each_log_that_is_left_out_or_refused_is_said_and_the_others_go_on() {
         json!({"seconds": 0.7, "outcome": "discard"}),
         json!({"silent": {"head": [0.8, 1.2]}}),
         json!({"silent": {"torso": [0.8, 1.2]}}),
-        json!({"frozen": {"left_wrist": 0.5}}),
+        json!({"frozen": {"left_wrist": [0.5, 1.5]}}),
         json!({"damage": {"input": "left_arm", "at": 0.5, "kind": "nan"}, "seconds": 0.7}),
         json!({"damage": {"input": "right_arm", "command": true, "at": 0.5, "kind": "nan"}, "seconds": 0.7}),
         json!({"damage": {"input": "head", "at": 0.5, "kind": "jpeg"}, "seconds": 0.7}),
@@ -41,7 +41,7 @@ fn each_log_that_is_left_out_or_refused_is_said_and_the_others_go_on() {
     for (number, parts) in [
         (0, vec!["episode 0, "]),
         (1, vec!["left out: marked `discard`"]),
-        (2, vec!["after its first row: no observation within 50 ms", "camera head"]),
+        (2, vec!["after its first row: no observation within 50 ms (none for 4", "camera head"]),
         (3, vec!["no observation within 50 ms", "feedback of torso"]),
         (4, vec!["no observation within 50 ms", "camera left_wrist", "in a row are equal"]),
         (
