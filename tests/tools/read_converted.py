@@ -29,7 +29,7 @@ for batch, _ in zip(loader, range(8), strict=False):
         height, width, _ = dataset.features[camera]["shape"]
         assert batch[camera].shape[1:] == (3, height, width), batch[camera].shape
     assert (batch["timestamp"] * fps - batch["frame_index"]).abs().max() < 1e-3
-rows = {key: np.stack([np.asarray(row) for row in plain.hf_dataset[key]]) for key in ("action", "observation.state")}
+rows = {key: np.stack([np.asarray(row, dtype=np.float64) for row in plain.hf_dataset[key]]) for key in ("action", "observation.state")}
 for key, values in rows.items():
     stats = dataset.meta.stats[key]
     for name, found in [("mean", values.mean(0)), ("std", values.std(0)), ("min", values.min(0)), ("max", values.max(0))]:
