@@ -333,8 +333,8 @@ mod tests {
     #[test]
     fn a_line_is_explained_by_the_linear_map_a_bend_by_neighbours_and_chance_by_nothing() {
         let (support, query) = (world(1), world(2));
-        let linear = explained(&query, 3, &linear_futures(&support, &query));
-        let nearest = explained(&query, 3, &nearest_futures(&support, &query));
+        let linear = explained(&query, 3, &linear_futures(&support, &query), &(0..2));
+        let nearest = explained(&query, 3, &nearest_futures(&support, &query), &(0..2));
         assert!(linear[0] > 0.9999, "{linear:?}");
         assert!(linear[1] < 0.1 && nearest[1] > 0.6, "{linear:?} {nearest:?}");
         assert!(linear[2] < 0.1 && nearest[2] < 0.1, "{linear:?} {nearest:?}");

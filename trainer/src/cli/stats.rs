@@ -77,7 +77,7 @@ impl Stats {
         }
         for near in statistics.floored(self.std_floor).1.iter().filter(|near| near.statistic == "std") {
             findings.note(format!(
-                "{} `{}`: standard deviation {:.1e} is below {:.1e}: training centres it without scaling",
+                "{} `{}`: standard deviation {:.1e} is below {:.1e}: to a training as good as constant",
                 near.feature, near.dimension, near.found, self.std_floor
             ));
         }

@@ -142,7 +142,8 @@ impl Rule<'_> {
     fn remarks(self, plan: &Plan, gathered: &Gathered, grid: Grid, row_count: usize) -> Remarks {
         let groups: BTreeSet<usize> = plan.action.iter().map(|dimension| dimension.command.group).collect();
         let mut remarks = Remarks {
-            before_s: grid.start.ns_since(self.started_at) as f64 * 1e-9,
+            // A sensor's time may lie before that of the first message.
+            before_s: (grid.start.ns_since(self.started_at) as f64 * 1e-9).max(0.0),
             behind_s: gathered.ended_at.ns_since(grid.time(row_count.saturating_sub(1))) as f64 * 1e-9,
             ..Remarks::default()
         };

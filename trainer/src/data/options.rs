@@ -41,8 +41,8 @@ pub struct DataOptions {
     pub weights: WeightOptions,
     /// How state and action are normalised.
     pub normalization: Normalization,
-    /// A dimension with a smaller standard deviation (or half range), in its own unit, is centred but not scaled, and
-    /// reported.
+    /// A dimension with a smaller standard deviation (or half range), in its own unit, is reported. Of the state it is
+    /// centred but not scaled, of the action it is scaled by this, so that the policy cannot say much else than its mean.
     pub std_floor: f64,
     /// Most memory for the numbers of episodes that are read again and again.
     pub row_cache_mb: usize,

@@ -85,15 +85,20 @@ impl Statistics {
         Ok(Self { state: state.finish(state_names), action: action.finish(corpus.action_names().to_vec()) })
     }
 
-    /// These statistics with the dimensions that hardly vary made harmless, and which those are: a standard deviation,
-    /// or half a range, below `std_floor` becomes 1 around the same centre.
+    /// These statistics with the dimensions that hardly vary made harmless, and which those are: of them a standard
+    /// deviation, or half a range, is below `std_floor`.
+    ///
+    /// Of the state it becomes 1, so that what is a little off in another place is no huge number to the policy. Of the
+    /// action, where it multiplies the policy's errors, it becomes the floor, or the largest distance from the centre
+    /// if that is more: what never moved is then commanded to stay.
     #[must_use]
     pub fn floored(&self, std_floor: f64) -> (Self, Vec<NearConstant>) {
         let mut floored = self.clone();
         let mut found = Vec::new();
-        for (feature, statistics) in [(STATE, &mut floored.state), (ACTION, &mut floored.action)] {
-            statistics.floor(feature, std_floor, &mut found);
-        }
+        let states = |_distance: f64| 1.0;
+        let actions = |distance: f64| distance.max(std_floor);
+        floored.state.floor(STATE, std_floor, states, &mut found);
+        floored.action.floor(ACTION, std_floor, actions, &mut found);
         (floored, found)
     }
 
@@ -151,15 +156,27 @@ impl FeatureStatistics {
         processors::FeatureStatistics { mode, eps: EPS, dimensions: dimensions.collect() }
     }
 
-    fn floor(&mut self, feature: &'static str, std_floor: f64, found: &mut Vec<NearConstant>) {
+    /// `scale` is what becomes of a spread below the floor, by the largest distance of a number from the centre.
+    fn floor(
+        &mut self,
+        feature: &'static str,
+        std_floor: f64,
+        scale: impl Fn(f64) -> f64,
+        found: &mut Vec<NearConstant>,
+    ) {
         let names = &self.names;
         let mut report = |place: usize, statistic: &'static str, value: f64| {
             let dimension = names[place].clone();
             found.push(NearConstant { feature, dimension, statistic, found: value });
         };
+        let ends: Vec<(f64, f64)> = self.min.iter().copied().zip(self.max.iter().copied()).collect();
+        let scale = |place: usize, centre: f64| {
+            let (least, most) = ends[place];
+            scale((centre - least).max(most - centre))
+        };
         for (place, std) in self.std.iter_mut().enumerate().filter(|(_, std)| **std < std_floor) {
             report(place, "std", *std);
-            *std = 1.0;
+            *std = scale(place, self.mean[place]);
         }
         let [q01, q10, _, q90, q99] = &mut self.quantiles;
         for (statistic, low, high) in
@@ -169,7 +186,8 @@ impl FeatureStatistics {
                 let (half, centre) = ((*high - *low) / 2.0, f64::midpoint(*low, *high));
                 if half < std_floor {
                     report(place, statistic, half);
-                    (*low, *high) = (centre - 1.0, centre + 1.0);
+                    let half = scale(place, centre);
+                    (*low, *high) = (centre - half, centre + half);
                 }
             }
         }
@@ -306,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_constant_dimension_is_centred_not_scaled_and_reported() {
+    fn a_constant_state_is_centred_not_scaled_and_reported() {
         let constant = statistics(&[1.2; 50], 100);
         let both = Statistics { state: constant.clone(), action: statistics(&[0.0, 1.0], 100) };
         let (floored, found) = both.floored(1e-3);
@@ -320,5 +338,21 @@ mod tests {
         assert_eq!((floored.state.min[0], floored.state.max[0]), (value - 1.0, value + 1.0));
         assert_eq!(floored.action, both.action);
         assert_eq!(both.floored(0.0), (both, Vec::new()));
+    }
+
+    #[test]
+    fn an_action_that_never_moves_is_commanded_to_stay() {
+        let rare: Vec<f32> = (0..10_000).map(|row| if row == 77 { 0.75 } else { 0.5 }).collect();
+        for (rows, scale) in [(vec![0.5; 50], 1e-3), (rare, 0.25)] {
+            let action = statistics(&rows, 100_000);
+            assert!(action.std[0] < 3e-3);
+            let (floored, _) = Statistics { state: statistics(&[0.0, 1.0], 100), action }.floored(3e-3);
+            let (mean, std) = (floored.action.mean[0], floored.action.std[0]);
+            let scale = f64::max(scale, 3e-3);
+            assert!((std - scale).abs() < 1e-4, "{std}");
+            assert!((mean - 0.5).abs() < 1e-4);
+            let [low, .., high] = &floored.action.quantiles;
+            assert!((high[0] - low[0] - 2.0 * scale).abs() < 1e-4, "{} {}", low[0], high[0]);
+        }
     }
 }

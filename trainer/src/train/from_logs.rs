@@ -8,6 +8,7 @@ use crate::config::{TrainConfig, required};
 use crate::convert::{Fate, Options, Sources, convert};
 use crate::data::{Corpus, DatasetOptions, Statistics};
 use crate::train::run::{self, Outcome};
+use crate::train::setup::EMPTY_CAMERA;
 use indicatif::ProgressBar;
 use sinew_dataset::Dataset;
 use sinew_models::checkpoint::Checkpoint;
@@ -24,8 +25,6 @@ pub const ANALYSIS: &str = "analysis";
 const STATISTICS: &str = "statistics.json";
 /// The robot's description, as the logs hold it.
 const ROBOT: &str = "robot.toml";
-/// LeRobot's placeholders for absent cameras.
-const EMPTY_CAMERA: &str = "observation.images.empty_camera_";
 /// What a training writes before its first step.
 const BEGUN: &str = "run.json";
 

@@ -27,7 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Placeholders for absent cameras, which LeRobot adds to a policy's features by itself.
-const EMPTY_CAMERA: &str = "observation.images.empty_camera_";
+pub(super) const EMPTY_CAMERA: &str = "observation.images.empty_camera_";
 
 /// A checked configuration and what it names.
 #[derive(Debug)]
@@ -79,8 +79,9 @@ impl Setup {
             mode.spread() == Some(dimension.statistic)
         };
         for dimension in near_constant.iter().filter(divides) {
+            let what = if dimension.feature == STATE { "centred, not scaled" } else { "as good as constant" };
             tracing::warn!(
-                "{} `{}` hardly varies ({} {:e}): centred, not scaled",
+                "{} `{}` hardly varies ({} {:e}): {what}",
                 dimension.feature,
                 dimension.dimension,
                 dimension.statistic,

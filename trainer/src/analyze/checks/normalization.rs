@@ -114,10 +114,8 @@ pub(super) fn tiny_spread(recorded: &Recorded<'_>) -> Vec<Finding> {
             );
             let remedy = || {
                 format!(
-                    "`{name}` is divided by {spread:.1e}. Raise data.std_floor above it, so that it is centred and not \
-                     scaled, and train again. An action that is only centred is predicted with noise of a few \
-                     hundredths of its unit: leave it out of the {} if nothing has to be said of it.",
-                    side.what
+                    "`{name}` is divided by {spread:.1e}. Raise data.std_floor above it, so that it counts as constant, \
+                     and train again."
                 )
             };
             let finding = side.finding(TINY, dimension, value, measure);
