@@ -174,6 +174,26 @@ fn a_locked_wrist_that_is_scaled_by_its_noise_blinds_the_policy_elsewhere() {
 }
 
 #[test]
+fn a_wrist_that_stands_still_is_told_to() {
+    let bench = Bench::new();
+    let mut episodes = stirring::episodes(1, 1.0);
+    faults::stop_wrist(&mut episodes);
+    let dataset = bench.dataset("dataset", &episodes);
+    let policy = bench.train("policy", &dataset, &[]);
+    let found = bench.analyze("healthy", &policy, &dataset);
+    assert!(found.diagnosis.is_healthy, "{}", told(&found));
+
+    faults::scale_wrist_by_one(&policy, &dataset);
+    let found = bench.analyze("before", &policy, &dataset);
+    assert_blamed(&found, Check::WideSpread, [WRIST_ROLL]);
+    assert_followed(&found, others());
+
+    let remedied = bench.train("remedied", &dataset, &[&found.diagnosis.remedy_toml]);
+    let found = bench.analyze("after", &remedied, &dataset);
+    assert!(found.diagnosis.is_healthy, "{}", told(&found));
+}
+
+#[test]
 fn a_wrist_of_large_numbers_drowns_the_others_in_a_raw_loss() {
     let bench = Bench::new();
     let mut episodes = stirring::episodes(1, 1.0);

@@ -171,10 +171,29 @@ pub fn change_make(episodes: &mut [Episode]) {
     }
 }
 
+/// The wrist stands still.
+pub fn stop_wrist(episodes: &mut [Episode]) {
+    let rows = episodes.iter_mut().flat_map(|episode| episode.state.iter_mut().chain(&mut episode.action));
+    rows.for_each(|row| row[WRIST_ROLL] = 0.3);
+}
+
 /// Gives a policy the statistics of another dataset.
 pub fn take_statistics_of(policy: &Path, dataset: &Path) {
-    let corpus = Corpus::open(&DataOptions::of(dataset.to_str().unwrap()), 1).unwrap();
-    let statistics = Statistics::of(&corpus).unwrap().tensors();
+    give_statistics(policy, &statistics_of(dataset).tensors());
+}
+
+/// Gives a policy the dataset's statistics, and a scale of 1 for the wrist's action.
+pub fn scale_wrist_by_one(policy: &Path, dataset: &Path) {
+    let mut statistics = statistics_of(dataset).floored(1e-3).0;
+    statistics.action.std[WRIST_ROLL] = 1.0;
+    give_statistics(policy, &statistics.tensors());
+}
+
+fn statistics_of(dataset: &Path) -> Statistics {
+    Statistics::of(&Corpus::open(&DataOptions::of(dataset.to_str().unwrap()), 1).unwrap()).unwrap()
+}
+
+fn give_statistics(policy: &Path, statistics: &BTreeMap<String, Vec<f32>>) {
     let entries: BTreeMap<String, Entry<'_>> = statistics
         .iter()
         .map(|(name, values)| (name.clone(), Entry::numbers(values, &[values.len()])))

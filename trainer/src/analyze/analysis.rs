@@ -428,6 +428,8 @@ pub enum Check {
     OwnStatistics,
     /// H2: normalised numbers lie far out.
     FarValues,
+    /// H2: what rests is scaled by more than it moves.
+    WideSpread,
     /// H2: actions go with the states of other joints.
     OrderMismatch,
     /// H2: state and action of a joint differ by a factor such as degrees against radians.
@@ -463,6 +465,7 @@ impl Check {
             | Self::ForeignStatistics
             | Self::TinySpread
             | Self::FarValues
+            | Self::WideSpread
             | Self::OrderMismatch
             | Self::UnitMismatch => Hypothesis::H2,
             Self::LossShare => Hypothesis::H3,
@@ -483,6 +486,7 @@ impl Check {
             Self::TinySpread => "scaled by a spread near zero",
             Self::OwnStatistics => "the dataset's own statistics are wrong",
             Self::FarValues => "numbers far outside their scale",
+            Self::WideSpread => "at rest, and scaled by more than it moves",
             Self::OrderMismatch => "state and action in different order",
             Self::UnitMismatch => "state and action in different units",
             Self::LossShare => "a few dimensions have most of the loss",

@@ -151,6 +151,9 @@ fn verdict(evidence: &Evidence<'_>, dimension: usize, findings: &[Finding]) -> D
                 100.0 * report.variance_ratio
             )
         }
+        Outcome::Wrong if evidence.rests(dimension) => {
+            format!("rests, but is predicted to move: off by {:.2e} on average", report.mean_error)
+        }
         Outcome::Wrong => format!("moves, but not as it should: {numbers}"),
         Outcome::Overfitted => format!("follows on the episodes trained on only: {numbers}"),
     };

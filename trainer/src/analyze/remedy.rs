@@ -82,6 +82,7 @@ fn distinct<'a>(findings: &[&'a Finding]) -> Vec<&'a str> {
 fn keys(recorded: &Recorded<'_>, training: &Training, cause: &Cause) -> String {
     match cause.check {
         Check::TinySpread => format!("data.std_floor = {:e}\n", floor(recorded)),
+        Check::WideSpread => format!("data.std_floor = {FLOOR:e}\n"),
         Check::LossShare if recorded.action_rule.mode == Mode::Identity => {
             "data.normalization.action = \"MEAN_STD\"\n".to_owned()
         }

@@ -34,8 +34,9 @@ pub const LEARNED_R2: f64 = 0.5;
 const COLLAPSED_RATIO: f64 = 0.25;
 /// It hardly moves if its standard deviation is below this part of the others' median.
 const STILL_PART: f64 = 0.01;
-/// A still dimension is predicted well enough if it is off by less than this part of the others' median.
-const STILL_ERROR_PART: f64 = 0.1;
+/// A still dimension is predicted well enough if it is off by less than this part of the others' median: no more than it
+/// may move and still count as still.
+const STILL_ERROR_PART: f64 = STILL_PART;
 
 /// Everything that the checks look at.
 #[derive(Clone, Copy, Debug)]
@@ -101,10 +102,7 @@ impl<'a> Evidence<'a> {
     #[must_use]
     pub fn outcome(&self, dimension: usize) -> Outcome {
         let (judged, train) = (self.report(dimension), self.train_report(dimension));
-        let usual = self.recorded.usual_std();
-        if judged.true_std.max(train.true_std) <= STILL_PART * usual
-            && judged.mean_error <= STILL_ERROR_PART * usual
-        {
+        if self.rests(dimension) && judged.mean_error <= STILL_ERROR_PART * self.recorded.usual_std() {
             Outcome::Still
         } else if judged.r2 >= LEARNED_R2 {
             Outcome::Learned
@@ -115,6 +113,13 @@ impl<'a> Evidence<'a> {
         } else {
             Outcome::Wrong
         }
+    }
+
+    /// Whether a dimension hardly moves, beside the others, in what was done.
+    #[must_use]
+    pub fn rests(&self, dimension: usize) -> bool {
+        let true_std = self.report(dimension).true_std.max(self.train_report(dimension).true_std);
+        true_std <= STILL_PART * self.recorded.usual_std()
     }
 
     /// Whether a dimension failed.
@@ -138,6 +143,7 @@ pub fn all(evidence: &Evidence<'_>) -> Vec<Finding> {
     findings.extend(foreign::foreign_statistics(evidence));
     findings.extend(normalization::tiny_spread(&evidence.recorded));
     findings.extend(normalization::far_values(&evidence.recorded));
+    findings.extend(normalization::wide_spread(evidence));
     findings.extend(joints::order_mismatch(&evidence.recorded));
     findings.extend(joints::unit_mismatch(&evidence.recorded));
     findings.extend(loss::share(evidence));

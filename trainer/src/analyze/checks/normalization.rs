@@ -1,7 +1,7 @@
 //! H2: do the numbers fit the scale that they are given?
 
 use super::recorded::Recorded;
-use super::{Rule, median};
+use super::{Evidence, Rule, STILL_PART, median};
 use crate::analyze::analysis::{Check, Distribution, Finding, Normalized};
 use sinew_models::contract::{Mode, Statistics};
 use sinew_models::processors::FeatureStatistics;
@@ -23,6 +23,15 @@ const FAR: Rule = Rule {
     threshold: 10.0,
     reason: "of no data is more than a hundredth beyond ten of its own standard deviations (Chebyshev), so the scale is \
              not that of these data",
+};
+
+const WIDE: Rule = Rule {
+    check: Check::WideSpread,
+    number: "what a dimension at rest is scaled by, over what it may move and still count as resting",
+    side: "above",
+    threshold: 1.0,
+    reason: "a policy's normalised numbers are off by a few hundredths at best: times such a scale that is a movement of its \
+             own, where there should be none",
 };
 
 /// Centre and half width of what is mapped to about −1 … 1.
@@ -93,6 +102,37 @@ impl Side<'_> {
             self.rule.dimensions.iter().filter_map(|s| Some(centre_and_spread(self.rule.mode, s)?.1));
         median(spreads.collect())
     }
+}
+
+/// Is a dimension that rests, and is predicted to move, scaled by more than it ever moves?
+pub(super) fn wide_spread(evidence: &Evidence<'_>) -> Vec<Finding> {
+    let recorded = &evidence.recorded;
+    let most = STILL_PART * recorded.usual_std();
+    let mut findings = Vec::new();
+    for dimension in evidence.failing().filter(|dimension| evidence.rests(*dimension)) {
+        let rule = recorded.action_rule;
+        let spread =
+            centre_and_spread(rule.mode, &rule.dimensions[dimension]).map_or(1.0, |(_, spread)| spread);
+        let measure = format!(
+            "what `{}` is scaled by ({spread:.1e}), over what it may move and still count as resting ({most:.1e})",
+            recorded.name(dimension)
+        );
+        let remedy = || {
+            format!(
+                "`{}` hardly moves in the data, and the policy's smallest errors move it. Train again with a data.std_floor \
+                 that scales it by less, or leave it out of the action.",
+                recorded.name(dimension)
+            )
+        };
+        let value = spread / most;
+        findings
+            .push(WIDE.finding(Some(dimension), value, value > WIDE.threshold, measure).with_remedy(remedy));
+    }
+    if findings.is_empty() {
+        let measure = "dimensions that rest and are predicted to move".to_owned();
+        findings.push(WIDE.finding(None, 0.0, false, measure));
+    }
+    findings
 }
 
 /// Is a dimension divided by a spread near zero, and are there numbers that it blows up?
