@@ -108,6 +108,9 @@ impl Side<'_> {
 pub(super) fn wide_spread(evidence: &Evidence<'_>) -> Vec<Finding> {
     let recorded = &evidence.recorded;
     let most = STILL_PART * recorded.usual_std();
+    if most <= 0.0 {
+        return vec![WIDE.cannot_tell(None, "no dimension moves that others could rest beside".to_owned())];
+    }
     let mut findings = Vec::new();
     for dimension in evidence.failing().filter(|dimension| evidence.rests(*dimension)) {
         let rule = recorded.action_rule;
