@@ -108,7 +108,12 @@ impl Dataset {
     /// # Errors
     /// If there is no such episode, or its rows are missing, damaged, or not what the metadata says.
     pub fn episode(&self, episode_index: u64) -> Result<Episode> {
-        let position = self.0.catalog.position(episode_index).ok_or_else(|| {
+        Episode::open(self.clone(), self.position(episode_index)?)
+    }
+
+    /// An episode's place in the list.
+    pub(crate) fn position(&self, episode_index: u64) -> Result<usize> {
+        self.0.catalog.position(episode_index).ok_or_else(|| {
             let numbers = || self.episodes().iter().map(|episode| episode.episode_index);
             Error::UnknownEpisode {
                 path: self.0.root.clone(),
@@ -117,8 +122,7 @@ impl Dataset {
                 first: numbers().min().unwrap_or(0),
                 last: numbers().max().unwrap_or(0),
             }
-        })?;
-        Episode::open(self.clone(), position)
+        })
     }
 
     pub(crate) fn rows_of(&self, position: usize) -> RowSpan {

@@ -1,6 +1,7 @@
 //! The pictures of one camera over one episode, by row.
 
 use std::fs;
+use std::path::Path;
 
 use crate::catalog::VideoSpan;
 use crate::error::{Error, Result};
@@ -55,10 +56,19 @@ impl FrameReader {
         let what = format!("video of episode {}", span.episode_index);
         fs::metadata(&span.path).map_err(|source| io_error(&span.path, &what, source))?;
         let video = Video::open(&span.path, fps).map_err(|fault| span.error(0, fps, fault))?;
-        match video.picture_count() {
-            Some(found) if found < span.end() => Err(span.error(0, fps, Fault::Ended(found))),
-            _ => Ok(Self { span, fps, video, to_rgb: None, next_row: 0 }),
+        Self { span: span.clone(), fps, video, to_rgb: None, next_row: 0 }.turned_to(span)
+    }
+
+    /// The same file, opened already, for another span of it.
+    pub(crate) fn turned_to(self, span: VideoSpan) -> Result<Self> {
+        match self.video.picture_count() {
+            Some(found) if found < span.end() => Err(span.error(0, self.fps, Fault::Ended(found))),
+            _ => Ok(Self { span, next_row: 0, ..self }),
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.span.path
     }
 
     /// Width of the pictures in pixels.

@@ -62,6 +62,7 @@ mod template;
 mod v21;
 mod v30;
 mod video;
+mod videos;
 mod write;
 
 pub use catalog::EpisodeInfo;
@@ -75,6 +76,7 @@ pub use numbers::Numbers;
 pub use picture::Yuv420;
 pub use rows::{Chunk, Rows, padded_row};
 pub use statistics::Statistics;
+pub use videos::Videos;
 pub use write::{
     Conversion, Description, Format, NewEpisode, Options, PictureError, Pictures, VideoCodec, Writer, convert,
 };

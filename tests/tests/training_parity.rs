@@ -77,6 +77,15 @@ impl Batch {
         }
     }
 
+    /// Every recorded noise and time twice, one after the other.
+    fn with_each_draw_twice(mut self) -> Self {
+        let action_dim = self.error_weights.len() / self.noised.iter().map(|x| x.counts.len()).sum::<usize>();
+        self.noised = self.noised.into_iter().flat_map(|noised| [noised.clone(), noised]).collect();
+        let counts: Vec<&[bool]> = self.noised.iter().map(|noised| noised.counts.as_slice()).collect();
+        self.error_weights = error_weights(&counts, &vec![1.0; counts.len()], &vec![1.0; action_dim]);
+        self
+    }
+
     fn loss(&self, case: &Case, ops: &CandleOps<'_>) -> Loss {
         self.loss_of(&case.checkpoint.model, ops, &case.get("pre.state_padded").values)
     }
@@ -87,6 +96,7 @@ impl Batch {
         let observations =
             Observations { instructions: &self.instructions, state, camera_valid: &self.camera_valid };
         let prefix = forward.prefix(&tokens, &observations).unwrap();
+        let prefix = prefix.repeated(self.noised.len() / self.instructions.len()).unwrap();
         let targets = Targets {
             noised: &self.noised,
             error_weights: &self.error_weights,
@@ -158,6 +168,17 @@ fn loss_is_lerobots_in_every_configuration() {
             case.assert_close("train.loss", &[loss.total.to_scalar().unwrap()]);
             assert_close(&format!("{}: train.losses", case.name), &expected, &numbers(&loss.squared_errors));
         }
+    }
+}
+
+/// Drawn twice alike, a sample's noise teaches what it teaches drawn once: loss and gradients stay LeRobot's.
+#[test]
+fn several_draws_share_one_look_at_their_sample() {
+    for case in ["tiny", "unfrozen"].map(Case::open) {
+        let mut training = Training::new(&case);
+        training.batch = training.batch.with_each_draw_twice();
+        case.assert_close("train.loss", &[training.loss_and_gradients().0]);
+        check_gradients(&training);
     }
 }
 

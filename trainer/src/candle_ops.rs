@@ -10,24 +10,26 @@ use crate::Error;
 use candle_core::{D, DType, Device, Tensor};
 use sinew_models::ops::{Heads, Ops, Rope};
 use sinew_models::weights::Weights;
-use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Interprets [`Ops`] eagerly. Weights are converted when first used and kept.
+type Named = HashMap<String, Tensor>;
+
+/// Interprets [`Ops`] eagerly. Weights are converted when first used and kept. Several threads may compute with it.
 #[derive(Debug)]
 pub struct CandleOps<'a> {
     weights: &'a Weights,
     device: Device,
     product_dtype: DType,
     has_kernels: bool,
-    params: RefCell<HashMap<String, Tensor>>,
-    tags: Option<RefCell<HashMap<String, Tensor>>>,
+    params: Mutex<Named>,
+    tags: Option<Mutex<Named>>,
 }
 
 impl<'a> CandleOps<'a> {
     /// Computes with these weights on `device`.
     pub fn new(weights: &'a Weights, device: &Device) -> Self {
-        let (params, product_dtype) = (RefCell::default(), DType::F32);
+        let (params, product_dtype) = (Mutex::default(), DType::F32);
         Self { weights, device: device.clone(), product_dtype, has_kernels: true, params, tags: None }
     }
 
@@ -45,22 +47,22 @@ impl<'a> CandleOps<'a> {
 
     /// Also keeps every value that the model tags.
     pub fn with_tags(self) -> Self {
-        Self { tags: Some(RefCell::default()), ..self }
+        Self { tags: Some(Mutex::default()), ..self }
     }
 
     /// The values tagged since the last call, by name.
     pub fn take_tags(&self) -> HashMap<String, Tensor> {
-        self.tags.as_ref().map(RefCell::take).unwrap_or_default()
+        self.tags.as_ref().map(|tags| std::mem::take(&mut *locked(tags))).unwrap_or_default()
     }
 
     /// Uses `tensor` for the weight of this name, whatever the checkpoint holds: a variable that is being trained.
     pub fn set_param(&self, name: &str, tensor: Tensor) {
-        self.params.borrow_mut().insert(name.to_owned(), tensor);
+        locked(&self.params).insert(name.to_owned(), tensor);
     }
 
     /// Forgets the weights used so far, and so frees their memory.
     pub fn forget_params(&self) {
-        self.params.take();
+        locked(&self.params).clear();
     }
 
     /// Whether a kernel of our own, which has a gradient, does for these operands.
@@ -76,14 +78,17 @@ impl<'a> CandleOps<'a> {
     /// A frozen weight, kept with its inputs as rows from its first product on: so the numbers that meet in a product
     /// stand side by side, and need not be put there each time.
     fn laid_out(&self, w: &Tensor) -> Result<Tensor, Error> {
-        let mut params = self.params.borrow_mut();
-        let Some(param) = params.values_mut().find(|param| param.id() == w.id()) else {
+        if !w.is_contiguous() {
             return Ok(w.clone());
-        };
-        if w.is_contiguous() {
-            *param = w.t()?.contiguous()?.t()?;
         }
-        Ok(param.clone())
+        let laid_out = |param: &Tensor| -> Result<Tensor, Error> { Ok(param.t()?.contiguous()?.t()?) };
+        match locked(&self.params).values_mut().find(|param| param.id() == w.id()) {
+            Some(param) => {
+                *param = laid_out(param)?;
+                Ok(param.clone())
+            }
+            None => Ok(w.clone()),
+        }
     }
 
     /// Float32 numbers, row-major, as a tensor.
@@ -112,13 +117,12 @@ impl Ops for CandleOps<'_> {
     }
 
     fn param(&self, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
-        if let Some(tensor) = self.params.borrow().get(name) {
+        if let Some(tensor) = locked(&self.params).get(name) {
             return Ok(tensor.clone());
         }
         let tensor = Tensor::from_vec(self.weights.load(name, shape)?, shape, &self.device)?;
         let tensor = if shape.len() > 1 { tensor.to_dtype(self.product_dtype)? } else { tensor };
-        self.params.borrow_mut().insert(name.to_owned(), tensor.clone());
-        Ok(tensor)
+        Ok(locked(&self.params).entry(name.to_owned()).or_insert(tensor).clone())
     }
 
     fn constant(&self, values: &[f32], shape: &[usize]) -> Result<Tensor, Error> {
@@ -279,10 +283,14 @@ impl Ops for CandleOps<'_> {
 
     fn tag(&self, name: &str, x: &Tensor) -> Result<Tensor, Error> {
         if let Some(tags) = &self.tags {
-            tags.borrow_mut().insert(name.to_owned(), x.clone());
+            locked(tags).insert(name.to_owned(), x.clone());
         }
         Ok(x.clone())
     }
+}
+
+fn locked(named: &Mutex<Named>) -> MutexGuard<'_, Named> {
+    named.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Divides the last axis by its root mean square.

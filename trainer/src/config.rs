@@ -25,6 +25,8 @@ pub struct RunOptions {
     pub batch_size: usize,
     /// Parts a batch is computed in.
     pub accumulation: usize,
+    /// Of these, how many at once.
+    pub parts_at_once: usize,
     /// Seed of everything drawn.
     pub seed: u64,
     /// `cpu` or `cuda:N`.
@@ -97,6 +99,8 @@ pub enum LoraTarget {
 pub struct LossOptions {
     /// What the mean square of the predicted actions adds.
     pub action_penalty: f64,
+    /// Noises and times drawn for a sample.
+    pub draws_per_sample: usize,
     /// Most clean steps at a chunk's start.
     pub max_clean_steps: usize,
 }
@@ -237,17 +241,21 @@ impl TrainConfig {
     }
 
     fn validate(&self) -> Result<(), Error> {
-        let Self { run, optimizer, checkpoints, policy, .. } = self;
+        let Self { run, loss, optimizer, checkpoints, policy, .. } = self;
         let wrong = |key: &str, found: String, expected: &str| {
             Err(sinew_models::Error::Config { key: key.to_owned(), found, expected: expected.to_owned() }
                 .into())
         };
-        if run.steps == 0 || run.batch_size == 0 || run.log_every == 0 || checkpoints.every == 0 {
-            return wrong(
-                "run.steps, run.batch_size, run.log_every, checkpoints.every",
-                "0".to_owned(),
-                "at least 1",
-            );
+        let at_least_one = [
+            ("run.steps", run.steps),
+            ("run.batch_size", run.batch_size as u64),
+            ("run.parts_at_once", run.parts_at_once as u64),
+            ("run.log_every", run.log_every),
+            ("checkpoints.every", checkpoints.every),
+            ("loss.draws_per_sample", loss.draws_per_sample as u64),
+        ];
+        if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return wrong(key, "0".to_owned(), "at least 1");
         }
         if run.accumulation == 0 || !run.batch_size.is_multiple_of(run.accumulation) {
             let expected = format!("a divisor of run.batch_size = {}", run.batch_size);

@@ -5,7 +5,7 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use sinew_dataset::{Dataset, Description, Format, Options, VideoCodec, Writer};
+use sinew_dataset::{Dataset, Description, Format, Options, VideoCodec, Videos, Writer};
 
 use crate::synthetic::{CAMERAS, action, description, episode, frame, id, length, state, task};
 
@@ -92,6 +92,26 @@ fn both_formats_and_codecs_are_read_back_as_they_were_written() {
             assert_eq!((video.codec.as_str(), video.key_frame_interval), (codec.name(), Some(2)));
             assert!(!root.join(".sinew-writing").exists());
         }
+    }
+}
+
+#[test]
+fn a_video_kept_open_gives_the_pictures_of_one_opened_anew() {
+    for format in [Format::V30, Format::V21] {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("set");
+        write(&root, &options(format, VideoCodec::H264), 0..4);
+        let dataset = Dataset::open(&root).unwrap();
+        let mut videos = Videos::new(1);
+        for (number, row) in [(2, 3), (2, 1), (0, 4), (3, 0), (3, 4), (1, 2)] {
+            for (camera, ..) in CAMERAS {
+                let kept_open = videos.frames(&dataset, number, camera).unwrap().frame_at(row).unwrap();
+                let anew = dataset.episode(number).unwrap().frames(camera).unwrap().frame_at(row).unwrap();
+                assert!(kept_open == anew, "{format:?}: row {row} of episode {number}, {camera}");
+            }
+        }
+        let past_the_end = videos.frames(&dataset, 0, CAMERAS[0].0).unwrap().frame_at(length(0));
+        assert!(past_the_end.is_err(), "the next episode's first picture");
     }
 }
 

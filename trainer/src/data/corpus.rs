@@ -9,7 +9,7 @@ use crate::data::options::{DataOptions, DatasetOptions};
 use crate::data::sample::{Example, FrameId};
 use crate::data::selection::{Names, Selection, unknown};
 use crate::data::split;
-use sinew_dataset::{Dataset, EpisodeInfo, FrameReader, padded_row};
+use sinew_dataset::{Dataset, EpisodeInfo, Frame, Videos, padded_row};
 use sinew_models::Error as ModelError;
 use sinew_models::embodiment::{Embodiment, LayoutDimension};
 use std::collections::BTreeMap;
@@ -197,13 +197,14 @@ impl Corpus {
         })
     }
 
-    /// A camera's video of a frame's episode; `camera` is a place among [`Self::cameras`].
+    /// A camera's picture of a frame; `camera` is a place among [`Self::cameras`].
     ///
     /// # Errors
-    /// If there is no such episode, or its video cannot be opened.
-    pub fn pictures(&self, frame: FrameId, camera: usize) -> Result<FrameReader, Error> {
+    /// If there is no such episode, or its video cannot be opened or decoded.
+    pub fn picture(&self, videos: &mut Videos, frame: FrameId, camera: usize) -> Result<Frame, Error> {
         let name = &self.cameras[camera].names[frame.dataset];
-        Ok(self.datasets[frame.dataset].episode(frame.episode_index)?.frames(name)?)
+        let reader = videos.frames(&self.datasets[frame.dataset], frame.episode_index, name)?;
+        Ok(reader.frame_at(frame.row)?)
     }
 
     /// The rows of an episode that may start a sample: not trimmed, and a multiple of the stride.

@@ -10,7 +10,7 @@ use crate::data::frame_cache::FrameCache;
 use crate::data::sample::{Draw, FrameId, Picture, Sample};
 use crate::data::window::{Task, Window};
 use serde::{Deserialize, Serialize};
-use sinew_dataset::FrameReader;
+use sinew_dataset::Videos;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -199,8 +199,9 @@ impl Shared {
 
     /// Does tasks until the loader is dropped.
     fn work(&self) {
+        let mut videos = Videos::new(self.cameras.len());
         while let Some(task) = self.next_task() {
-            self.decode(&task);
+            self.decode(&mut videos, &task);
         }
     }
 
@@ -218,33 +219,23 @@ impl Shared {
     }
 
     /// Decodes a task's pictures, each of which may fail by itself.
-    fn decode(&self, task: &Task) {
+    fn decode(&self, videos: &mut Videos, task: &Task) {
         // So that the thread that hands out samples finds the numbers in memory; what is wrong with them is its to say.
         let _ = self.corpus.numbers(task.dataset, task.episode_index);
-        let mut reader = None;
         for place in task.places() {
             if self.queue().is_closed {
                 return;
             }
             let frame = task.frame(place);
-            task.set(place, self.picture(&mut reader, frame, task.camera));
+            task.set(place, self.picture(videos, frame, task.camera));
         }
     }
 
-    fn picture(
-        &self,
-        reader: &mut Option<FrameReader>,
-        frame: FrameId,
-        camera: usize,
-    ) -> Result<Picture, Error> {
+    fn picture(&self, videos: &mut Videos, frame: FrameId, camera: usize) -> Result<Picture, Error> {
         if let Some(picture) = self.kept.get(frame, camera) {
             return Ok(picture);
         }
-        let reader = match reader {
-            Some(reader) => reader,
-            None => reader.insert(self.corpus.pictures(frame, self.cameras[camera])?),
-        };
-        let decoded = reader.frame_at(frame.row)?;
+        let decoded = self.corpus.picture(videos, frame, self.cameras[camera])?;
         let (width, height) = (decoded.width as usize, decoded.height as usize);
         let picture = Picture { width, height, rgb: decoded.rgb };
         self.kept.keep(frame, camera, &picture);

@@ -24,7 +24,7 @@ pub struct Observations<'a> {
 /// What the expert is to learn of a batch.
 #[derive(Debug)]
 pub struct Targets<'a> {
-    /// One a sample.
+    /// One a sample of the prefix.
     pub noised: &'a [Noised],
     /// `[batch, chunk, action_dim]`, of [`crate::train::noising::error_weights`].
     pub error_weights: &'a [f32],
@@ -216,4 +216,29 @@ pub struct Prefix {
     pub cache: Vec<LayerCache<Tensor>>,
     /// One a sample.
     pub layouts: Vec<PrefixLayout>,
+}
+
+impl Prefix {
+    /// Each sample so many times, one after another.
+    ///
+    /// # Errors
+    /// If candle fails.
+    pub fn repeated(self, count: usize) -> Result<Self, Error> {
+        if count == 1 {
+            return Ok(self);
+        }
+        let repeat = |x: &Tensor| -> Result<Tensor, Error> {
+            let (batch, tokens, width) = x.dims3()?;
+            let each = x.unsqueeze(1)?.broadcast_as((batch, count, tokens, width))?;
+            Ok(each.reshape((batch * count, tokens, width))?)
+        };
+        let layer = |layer: &LayerCache<Tensor>| -> Result<_, Error> {
+            Ok(LayerCache { key: repeat(&layer.key)?, value: repeat(&layer.value)? })
+        };
+        let layouts = self.layouts.into_iter();
+        Ok(Self {
+            cache: self.cache.iter().map(layer).collect::<Result<_, _>>()?,
+            layouts: layouts.flat_map(|layout| std::iter::repeat_n(layout, count)).collect(),
+        })
+    }
 }

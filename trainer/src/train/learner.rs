@@ -90,7 +90,8 @@ impl<'a> Learner<'a> {
     /// The loss of samples, with gradients to the trained weights.
     ///
     /// # Shapes
-    /// `noised` has one entry a sample, `error_weights` is `[batch, chunk, action_dim]`.
+    /// `noised` has as many entries for each sample, those of the first sample first; `error_weights` is
+    /// `[noised, chunk, action_dim]`.
     ///
     /// # Errors
     /// If a shape does not fit.
@@ -102,7 +103,8 @@ impl<'a> Learner<'a> {
         action_penalty: f64,
     ) -> Result<Loss, Error> {
         let targets = Targets { noised, error_weights, action_penalty };
-        self.forward().loss(&self.prefix(shown)?, &targets)
+        let draw_count = noised.len() / shown.len().max(1);
+        self.forward().loss(&self.prefix(shown)?.repeated(draw_count)?, &targets)
     }
 
     /// Computes from now on with the trained weights as they are. To be said again after each step: what an adapter is

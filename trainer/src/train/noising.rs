@@ -20,14 +20,34 @@ impl Draws {
     /// For the `sample`-th sample of a training: the same whenever training is stopped and resumed. The clean
     /// prefix is uniform over `0..=max_clean_steps`.
     pub fn new(seed: u64, sample: u64, noise_len: usize, max_clean_steps: usize) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // A stream of its own for every sample, so that none depends on how many came before.
-        rng.set_stream(sample);
-        let time = flow::training_time(unit_open(&mut rng));
+        Self::next(&mut stream(seed, sample), noise_len, max_clean_steps)
+    }
+
+    /// Several for that sample, [`Self::new`]'s first.
+    pub fn several(
+        count: usize,
+        seed: u64,
+        sample: u64,
+        noise_len: usize,
+        max_clean_steps: usize,
+    ) -> Vec<Self> {
+        let mut rng = stream(seed, sample);
+        (0..count).map(|_| Self::next(&mut rng, noise_len, max_clean_steps)).collect()
+    }
+
+    fn next(rng: &mut ChaCha8Rng, noise_len: usize, max_clean_steps: usize) -> Self {
+        let time = flow::training_time(unit_open(rng));
         let clean_step_count = rng.random_range(0..=max_clean_steps);
         let noise = (0..noise_len).map(|_| rng.sample(StandardNormal)).collect();
         Self { noise, time, clean_step_count }
     }
+}
+
+/// A stream of its own for every sample, so that none depends on how many came before.
+fn stream(seed: u64, sample: u64) -> ChaCha8Rng {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(sample);
+    rng
 }
 
 /// Uniform over (0, 1].
@@ -134,6 +154,9 @@ mod tests {
         assert_eq!(draws, Draws::new(7, 123, 40, 5));
         assert_ne!(draws, Draws::new(7, 124, 40, 5));
         assert_ne!(draws, Draws::new(8, 123, 40, 5));
+        let several = Draws::several(3, 7, 123, 40, 5);
+        assert_eq!(several[0], draws);
+        assert_ne!(several[1], several[2]);
     }
 
     /// Beta(1.5, 1) has mean 0.6; a clean prefix is uniform.

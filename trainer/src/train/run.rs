@@ -14,10 +14,12 @@ use crate::train::learner::{Learner, Shown};
 use crate::train::metrics::Metrics;
 use crate::train::noising::{Draws, Noised, error_weights};
 use crate::train::optimizer::{AdamW, AdamWOptions, Gradients};
+use crate::train::prepare::Prepared;
 use crate::train::progress::{Display, Log};
 use crate::train::setup::Setup;
 use crate::train::validate::{Report, Validation};
 use candle_core::{DType, Tensor};
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -169,21 +171,11 @@ impl<'a> Run<'a> {
         let setup = self.setup;
         let learning_rate = setup.schedule().rate(self.progress.step);
         let shown = frames.show(&self.learner, samples, Purpose::Training)?;
-        let draws: Vec<Draws> = shown
-            .iter()
-            .zip(self.progress.sample_count..)
-            .map(|(shown, number)| {
-                let (seed, clean) = (setup.config.run.seed, setup.config.loss.max_clean_steps);
-                Draws::new(seed, number, shown.numbers.actions.len(), clean)
-            })
-            .collect();
-        let noised: Vec<Noised> = shown
-            .iter()
-            .zip(&draws)
-            .map(|(shown, draws)| Noised::new(&shown.numbers.actions, &shown.numbers.action_is_pad, draws))
-            .collect();
+        let noised = self.noised(&shown);
         let counts: Vec<&[bool]> = noised.iter().map(|noised| noised.counts.as_slice()).collect();
-        let sample_weights: Vec<f32> = samples.iter().map(|sample| sample.draw.weight).collect();
+        let draw_count = setup.config.loss.draws_per_sample;
+        let sample_weights: Vec<f32> =
+            samples.iter().flat_map(|sample| std::iter::repeat_n(sample.draw.weight, draw_count)).collect();
         let weights = error_weights(&counts, &sample_weights, &setup.dimension_weights);
         let (loss, squared_errors, gradients) = self.gradients(&shown, &noised, &weights)?;
         if !loss.is_finite() {
@@ -198,32 +190,69 @@ impl<'a> Run<'a> {
         Ok(StepReport { loss, gradient_norm, learning_rate, squared_errors, counts: count_flags(&counts) })
     }
 
-    /// Loss and gradients of a batch, part by part.
+    /// Each sample's chunk as the model is shown it, as often as noise and time are drawn for it.
+    fn noised(&self, shown: &[Shown]) -> Vec<Noised> {
+        let config = &self.setup.config;
+        let (seed, clean, count) =
+            (config.run.seed, config.loss.max_clean_steps, config.loss.draws_per_sample);
+        let draw = |(shown, number): (&Shown, u64)| {
+            let Prepared { actions, action_is_pad, .. } = &shown.numbers;
+            let draws = Draws::several(count, seed, number, actions.len(), clean);
+            draws.iter().map(|draws| Noised::new(actions, action_is_pad, draws)).collect::<Vec<_>>()
+        };
+        shown.iter().zip(self.progress.sample_count..).flat_map(draw).collect()
+    }
+
+    /// Loss and gradients of a batch. They do not depend on how many of its parts are computed at once: gradients are
+    /// summed in the parts' order.
     fn gradients(
         &self,
         shown: &[Shown],
         noised: &[Noised],
         weights: &[f32],
     ) -> Result<(f64, Vec<f32>, Gradients), Error> {
-        let parts = self.setup.config.run.accumulation;
-        let size = shown.len() / parts;
-        let row = weights.len() / shown.len();
-        let penalty = self.setup.config.loss.action_penalty;
+        let config = &self.setup.config;
+        let sample_count = shown.len() / config.run.accumulation;
+        let of_part = |total: usize| total / shown.len() * sample_count;
+        let parts: Vec<_> = shown
+            .chunks(sample_count)
+            .zip(noised.chunks(of_part(noised.len())))
+            .zip(weights.chunks(of_part(weights.len())))
+            .collect();
         let (mut total, mut squared_errors, mut gradients) = (0.0, Vec::new(), None::<Gradients>);
-        for part in 0..parts {
+        for at_once in parts.chunks(config.run.parts_at_once) {
             self.learner.use_trained()?;
-            let range = part * size..(part + 1) * size;
-            let weights = &weights[range.start * row..range.end * row];
-            let loss = self.learner.loss(&shown[range.clone()], &noised[range], weights, penalty)?;
-            total += f64::from(loss.total.to_dtype(DType::F32)?.to_scalar::<f32>()?);
-            squared_errors.extend(loss.squared_errors.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?);
-            let found = Gradients::collect(self.learner.params(), &mut loss.total.backward()?)?;
-            match &mut gradients {
-                Some(gradients) => gradients.add(found)?,
-                None => gradients = Some(found),
+            let part = |((shown, noised), weights): &((&[Shown], &[Noised]), &[f32])| {
+                self.part_gradients(shown, noised, weights)
+            };
+            let found: Vec<_> = match at_once {
+                [only] => vec![part(only)],
+                several => several.par_iter().map(part).collect(),
+            };
+            for part in found {
+                let (loss, errors, part_gradients) = part?;
+                total += loss;
+                squared_errors.extend(errors);
+                match &mut gradients {
+                    Some(gradients) => gradients.add(part_gradients)?,
+                    None => gradients = Some(part_gradients),
+                }
             }
         }
         let gradients = gradients.ok_or_else(|| Error::Usage("a batch without samples".to_owned()))?;
+        Ok((total, squared_errors, gradients))
+    }
+
+    fn part_gradients(
+        &self,
+        shown: &[Shown],
+        noised: &[Noised],
+        weights: &[f32],
+    ) -> Result<(f64, Vec<f32>, Gradients), Error> {
+        let loss = self.learner.loss(shown, noised, weights, self.setup.config.loss.action_penalty)?;
+        let total = f64::from(loss.total.to_dtype(DType::F32)?.to_scalar::<f32>()?);
+        let squared_errors = loss.squared_errors.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        let gradients = Gradients::collect(self.learner.params(), &mut loss.total.backward()?)?;
         Ok((total, squared_errors, gradients))
     }
 
@@ -341,9 +370,9 @@ pub struct StepReport {
     pub gradient_norm: f64,
     /// The learning rate.
     pub learning_rate: f64,
-    /// `[batch, chunk, action_dim]`, unweighted.
+    /// `[batch · draws, chunk, action_dim]`, unweighted.
     pub squared_errors: Vec<f32>,
-    /// `[batch, chunk]`: which of them count.
+    /// `[batch · draws, chunk]`: which of them count.
     pub counts: Vec<bool>,
 }
 

@@ -1,6 +1,7 @@
 //! The loader hands out what the dataset holds, in the order of the draws, and says what it cannot.
 
 use crate::support::{BEHAVIOR, Scratch, V21, V30, V30_FILES, all_of, all_of_folder};
+use sinew_dataset::Videos;
 use sinew_trainer::data::{Corpus, Draw, FrameId, Loader, LoaderOptions, Order, Picture};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ const SMALL: LoaderOptions = LoaderOptions { worker_count: 3, memory_mb: 20, fra
 
 /// One picture at a time, with a reader of its own.
 fn expected(corpus: &Corpus, frame: FrameId, camera: usize) -> Picture {
-    let decoded = corpus.pictures(frame, camera).unwrap().frame_at(frame.row).unwrap();
+    let decoded = corpus.picture(&mut Videos::new(1), frame, camera).unwrap();
     Picture { width: decoded.width as usize, height: decoded.height as usize, rgb: decoded.rgb }
 }
 

@@ -1,7 +1,7 @@
 //! A policy learns, and what goes wrong is said.
 
 use crate::installed::python;
-use crate::support::{Bench, SIX_NUMBERS};
+use crate::support::{Bench, SIX_NUMBERS, tensors};
 use std::process::Command;
 
 #[test]
@@ -92,6 +92,21 @@ fn what_is_trained_cannot_be_cached() {
         let error = bench.train(mode, &format!("{thaw}cache.mode = \"{mode}\"\n")).unwrap_err().to_string();
         assert!(error.contains("cache.mode") && error.contains("frozen"), "{error}");
     }
+}
+
+#[test]
+fn parts_computed_at_once_give_the_run_of_parts_computed_one_by_one() {
+    let bench = Bench::new();
+    let unfrozen =
+        "policy.freeze_vision_encoder = false\npolicy.train_expert_only = false\nrun.accumulation = 4\n";
+    let weights = |parts_at_once: usize| {
+        let name = format!("{parts_at_once}-at-once");
+        let outcome =
+            bench.train(&name, &format!("{unfrozen}run.parts_at_once = {parts_at_once}\n")).unwrap();
+        (bench.losses(&name), tensors(&outcome.last.join("pretrained_model/model.safetensors")))
+    };
+    let one_by_one = weights(1);
+    assert!(weights(3) == one_by_one && weights(4) == one_by_one);
 }
 
 #[test]

@@ -59,12 +59,13 @@ fn a_line_of_the_log_that_a_kill_cut_in_two_is_the_uninterrupted_run_s() {
 }
 
 #[test]
-fn averages_adapters_and_clean_prefixes_go_on_too() {
+fn averages_adapters_clean_prefixes_and_draws_go_on_too() {
     let bench = Bench::new();
     let variants = [
         ("average", "optimizer.ema_decay = 0.9\n"),
         ("adapters", "policy.lora.rank = 2\n"),
         ("prefixes", "loss.max_clean_steps = 5\nrun.accumulation = 2\n"),
+        ("draws", "loss.draws_per_sample = 3\nrun.accumulation = 4\nrun.parts_at_once = 3\n"),
     ];
     for (name, more) in variants {
         let whole = bench.train(&format!("{name}-whole"), more).unwrap();
