@@ -1,11 +1,12 @@
 //! Episodes on disk, as other people's readers see them.
 
-use crate::kit::{Program, bundle, complete, pictures, read_log};
+use crate::kit::{Program, bundle, complete, pictures, read_log, router};
 use crate::motion::{CHASSIS, JOINT_TOPICS, motion_plan, numbers};
 use crate::robot::{HEAD, LEFT_ARM, LEFT_WRIST, RIGHT_WRIST, plan};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 fn text(words: &str) -> Value {
@@ -142,36 +143,64 @@ fn marks_part_a_recording_into_episodes() {
     assert_eq!(commands.last().unwrap()["position"][3], -0.4);
 }
 
-/// Nothing but the last moments is missing from what is mended, and other people's readers take it.
+/// Wherever kill -9 falls, nothing but the last moments is missing from what is mended, and other people's readers
+/// take it.
 #[test]
-fn a_killed_recording_is_mended() {
-    for delay_ms in [40, 330, 700, 1150, 1600] {
-        let folder = TempDir::new().unwrap();
-        let (program, locator) = recorder(&folder, &[]);
-        let robot = Program::robot(&folder, &teleoperated(&folder, &locator));
-        program.event_where("recording", |event| event["state"] == "started");
-        std::thread::sleep(std::time::Duration::from_millis(delay_ms));
-        let killed_at = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        program.signal("KILL");
-        assert!(!program.rest().1.success());
-        drop(robot);
-        let [torn] = &logs(&folder.path().join("episodes"))[..] else { panic!("one episode, one file") };
-        assert!(torn.to_str().unwrap().ends_with("episode_000000.mcap.part"), "{}", torn.display());
-        let (code, stdout, stderr) = complete(&["recover", torn.to_str().unwrap(), "--json"]);
-        assert_eq!(code, 0, "{stderr}");
-        let recovered: Value = serde_json::from_str(&stdout).unwrap();
-        let mended = PathBuf::from(recovered["path"].as_str().unwrap());
-        assert_eq!(mended, torn.with_extension(""));
-        let log = read_log(&mended);
-        assert_eq!(log["message_count"], recovered["message_count"]);
-        assert_eq!(log["metadata"]["sinew"]["robot"], "r1pro");
-        if delay_ms > 1000 {
-            let missing_ns = killed_at.as_nanos() as i64 - recovered["last_at_ns"].as_i64().unwrap();
-            assert!(missing_ns < 1_000_000_000, "{missing_ns} ns are missing");
+fn a_recording_killed_at_any_of_fifty_moments_is_mended() {
+    const ROUND_COUNT: usize = 5;
+    const RECORDER_COUNT: usize = 10;
+    const LONGEST_MS: u64 = 2_000;
+    let folder = TempDir::new().unwrap();
+    let (router, locator) = router();
+    let robot = Program::robot(&folder, &teleoperated(&folder, &locator));
+    for _ in 0..ROUND_COUNT {
+        let folders = [(); RECORDER_COUNT].map(|()| TempDir::new().unwrap());
+        let recorders = folders.each_ref().map(|folder| {
+            let fixed = ["record", "--folder", folder.path().to_str().unwrap(), "--mode", "client"];
+            Program::runtime(fixed.into_iter().chain(["--connect", &locator]))
+        });
+        for recorder in &recorders {
+            recorder.event_where("recording", |event| event["state"] == "started");
         }
-        let (code, _, stderr) = complete(&["recover", torn.to_str().unwrap()]);
-        assert!(code != 0 && stderr.contains("expected no such file yet"), "{stderr}");
+        let (started, started_at) = (Instant::now(), since_1970());
+        let mut moments = [(); RECORDER_COUNT].map(|()| rand::random_range(0..LONGEST_MS));
+        moments.sort_unstable();
+        println!("killed after {moments:?} ms");
+        for (recorder, moment) in recorders.iter().zip(moments) {
+            std::thread::sleep(Duration::from_millis(moment).saturating_sub(started.elapsed()));
+            recorder.signal("KILL");
+        }
+        for recorder in recorders {
+            assert!(!recorder.rest().1.success());
+        }
+        for (folder, moment) in folders.iter().zip(moments) {
+            check_mended(folder.path(), started_at, started_at + Duration::from_millis(moment));
+        }
     }
+    drop((robot, router));
+}
+
+fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+}
+
+/// Of a recording that was under way at `started_at` and was killed at `killed_at` or a little later.
+fn check_mended(folder: &Path, started_at: Duration, killed_at: Duration) {
+    let [torn] = &logs(folder)[..] else { panic!("one episode, one file") };
+    assert!(torn.to_str().unwrap().ends_with("episode_000000.mcap.part"), "{}", torn.display());
+    let (code, stdout, stderr) = complete(&["recover", torn.to_str().unwrap(), "--json"]);
+    assert_eq!(code, 0, "{stderr}");
+    let recovered: Value = serde_json::from_str(&stdout).unwrap();
+    let mended = PathBuf::from(recovered["path"].as_str().unwrap());
+    assert_eq!(mended, torn.with_extension(""));
+    let log = read_log(&mended);
+    assert_eq!(log["message_count"], recovered["message_count"]);
+    assert_eq!(log["metadata"]["sinew"]["robot"], "r1pro");
+    let last_at = Duration::from_nanos(recovered["last_at_ns"].as_u64().unwrap()).max(started_at);
+    let missing = killed_at.saturating_sub(last_at);
+    assert!(missing < Duration::from_secs(1), "{missing:?} are missing");
+    let (code, _, stderr) = complete(&["recover", torn.to_str().unwrap()]);
+    assert!(code != 0 && stderr.contains("expected no such file yet"), "{stderr}");
 }
 
 /// More than may wait comes at once: what was before is kept, and everybody is told.
