@@ -13,6 +13,8 @@ mod v4l;
 
 pub use frame::{Frame, FramePreparer, FrameStreams, Prepared};
 pub use local::{LocalCamera, LocalLayout, LocalPicture, read_camera};
+#[cfg(feature = "local-cameras")]
+pub use v4l::V4lCamera;
 
 use crate::clock;
 #[cfg(feature = "local-cameras")]
@@ -308,7 +310,7 @@ fn read_device(
 ) -> Result<(), Error> {
     let stream = camera_stream(&camera.spec.name);
     let name = format!("device-{}", camera.spec.name);
-    let mut device = v4l::V4lCamera::new(device.clone());
+    let mut device = V4lCamera::new(device.clone());
     let read = move || {
         let deliver = |picture| {
             counters.received(clock::moment());

@@ -14,12 +14,14 @@ const PREFIX: &str = "/dev/video";
 
 /// A camera of this computer.
 #[derive(Debug)]
-pub(super) struct V4lCamera {
+pub struct V4lCamera {
     config: DeviceConfig,
 }
 
 impl V4lCamera {
-    pub(super) fn new(config: DeviceConfig) -> Self {
+    /// As the configuration says. Nothing is opened yet.
+    #[must_use]
+    pub fn new(config: DeviceConfig) -> Self {
         Self { config }
     }
 
