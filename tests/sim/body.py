@@ -30,8 +30,8 @@ class Body(ABC):
     step_s: float
 
     @abstractmethod
-    def reset(self, seed: int) -> None:
-        """Back to the start; the seed says where things lie."""
+    def reset(self, seed: int, scene: object = None) -> None:
+        """Back to the start, where the seed says where things lie; or to a scene that `state` told of."""
 
     @abstractmethod
     def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
@@ -50,5 +50,5 @@ class Body(ABC):
         return {}
 
     def state(self) -> dict:
-        """What happened to things in the scene."""
+        """What happened to things in the scene; as `scene` how everything stands, for `reset`."""
         return {}

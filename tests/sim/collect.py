@@ -1,6 +1,7 @@
 """Demonstrations of the two tasks: the simulated robot, its teleoperator and Sinew's recorder, each a process, over a router.
 
     collect.py SINEW_RUNTIME FOLDER --seeds 1000 1220
+    collect.py SINEW_RUNTIME FOLDER --corrections eval.json
 
 One log an episode in FOLDER, marked with how it ended; `outcomes.jsonl` beside them, an episode a line. Seeds below 1000 are kept for evaluation.
 """
@@ -25,7 +26,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program", type=Path, help="sinew-runtime")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, nargs=2, required=True, metavar=("FIRST", "END"))
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "END"))
+    what.add_argument("--corrections", type=Path, help="the failures of an evaluation, put right from where they ended")
     parser.add_argument("--tasks", nargs="+", default=["cube", "egg"])
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -43,10 +46,11 @@ def main() -> int:
         try:
             router = start(sys.executable, HERE / "router.py", endpoint, stdout=subprocess.PIPE)
             router.stdout.readline()
-            robot = start(sys.executable, HERE / "robot.py", *link, "--small-pictures", "--seed", args.seeds[0], stdout=subprocess.PIPE)
+            robot = start(sys.executable, HERE / "robot.py", *link, "--small-pictures", stdout=subprocess.PIPE)
             robot.stdout.readline()
             recorder = start(args.program, "record", "--robot", "r1pro", "--folder", args.folder, "--config", config, *link)
-            tasks = ["--seeds", *args.seeds, "--tasks", *args.tasks, "--varied"]
+            seeds = ["--seeds", *args.seeds] if args.seeds else ["--corrections", args.corrections]
+            tasks = [*seeds, "--tasks", *args.tasks, "--varied"]
             with (args.folder / "outcomes.jsonl").open("a") as outcomes:
                 teleoperator = start(sys.executable, HERE / "teleoperator.py", *link, *tasks, stdout=outcomes)
                 teleoperator.wait()

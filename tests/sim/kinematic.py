@@ -39,7 +39,7 @@ class KinematicBody(Body):
         self._frame_count = 0
         self.reset(0)
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, scene: object = None) -> None:
         self.position = {group: np.array(at, dtype=float) for group, at in POSTURE.items()}
         self.velocity = {group: np.zeros(len(at)) for group, at in POSTURE.items()}
         self.base_velocity = np.zeros(3)

@@ -46,8 +46,10 @@ class MujocoBody(Body):
         self._facts = Facts(model, ITEMS)
         self._step_count = 0
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, scene: object = None) -> None:
         self.rig.reset(seed)
+        if scene is not None:
+            self.rig.restore(scene)
         self._facts.reset(self.rig.data)
         self._step_count = 0
         self._shifts = np.random.default_rng(seed)
@@ -105,7 +107,7 @@ class MujocoBody(Body):
 
     def state(self) -> dict:
         """Of each thing whether it is in the tray, upright and released, and whether it is all of that; and what happened to it (see `Facts.of`)."""
-        return {"items": {item: self._item(item) for item in ITEMS}, "base_yaw_rad": base_yaw_rad(self.rig)}
+        return {"items": {item: self._item(item) for item in ITEMS}, "base_yaw_rad": base_yaw_rad(self.rig), "scene": self.rig.scene()}
 
     def _item(self, item: str) -> dict:
         model, data = self.rig.model, self.rig.data

@@ -77,6 +77,18 @@ class Rig:
         self.forward()
         return self.state()
 
+    def scene(self) -> list[float]:
+        """Every joint's and thing's position."""
+        return self.data.qpos.round(6).tolist()
+
+    def restore(self, scene: list[float]) -> None:
+        """Everything as it stood then, at rest."""
+        self.data.qpos[:] = scene
+        self.data.qvel[:] = 0
+        self.data.ctrl[:] = self.data.qpos[self._position_index]
+        self.data.ctrl[:3] = 0
+        self.forward()
+
     def forward(self) -> None:
         """Brings poses and forces up to date after joint positions were set by hand."""
         mujoco.mj_forward(self.model, self.data)
@@ -141,11 +153,15 @@ class Rig:
             data.qpos[qpos] = np.clip(data.qpos[qpos] + np.clip(change, -0.2, 0.2), low, high)
         return data.qpos[qpos].copy()
 
-    def pick_and_place(self, side: str, item: str, variety: np.random.Generator | None = None) -> Iterator[np.ndarray]:
+    def pick_and_place(
+        self, side: str, item: str, variety: np.random.Generator | None = None, start: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
         """125 actions of one arm: above the item, down, close, lift, carry to the tray, open, back off.
 
-        With `variety` up to 200: half the time by a detour, then down beside the item before that is put right, as a person would.
+        With `variety` up to 200: half the time by a detour, then down beside the item before that is put right, as a person would. `start` is the action before
+        the first; without, the robot is at home.
         """
+        start = self.home_action if start is None else start
         arm = slice(ARM_START[side], ARM_START[side] + 7)
         gripper = arm.stop
         at = self.data.body(item).xpos.copy()
@@ -161,11 +177,11 @@ class Rig:
             Waypoint(TRAY_DROP_M + [-0.04, 0, 0.05], OPEN_M, 10),
         ]
         plan = plan if variety is None else vary(plan, variety)
-        postures_rad = [self.home_action[arm]]
+        postures_rad = [start[arm]]
         for waypoint in plan:
             postures_rad.append(self.solve_arm(side, waypoint.gripper_m, yaw_rad, postures_rad[-1]))
 
-        action = self.home_action.copy()
+        action = start.copy()
         for start_rad, end_rad, waypoint in zip(postures_rad, postures_rad[1:], plan, strict=False):
             start_m = action[gripper]
             step_count = waypoint.step_count

@@ -10,7 +10,7 @@ Commands are JSON objects, one a line on the standard input, or queries on the k
 
     {"fault": KIND, "input": NAME, "ms" | "s" | "by": number}     see faults.py; the answer's `at_ns` is what later reports count from
     {"heal": NAME | "*"}                                          ends a fault
-    {"reset": SEED}                                               back to the start
+    {"reset": SEED}                                               back to the start, or with `"scene": …` to what `state` told of
     {"state": true}                                               what became of the things on the table
     {"tasks": true}                                               what there is to do: words by thing
     {"mark": true} / {"report": true}                             what was commanded since the last fault or mark
@@ -102,7 +102,7 @@ class Robot:
         self.is_over = threading.Event()
         self.mark_ns = time.monotonic_ns()
         self.first_command_ns: int | None = None
-        self.seed_wanted: int | None = None
+        self.start_wanted: tuple[int, object] | None = None
         self.reset_count = 0
         self.reading = body.read()
         self.trackers = {group: Tracker(self.reading.position[group], DEFAULT_SPEEDS[group]) for group in JOINT_COUNTS}
@@ -115,9 +115,9 @@ class Robot:
         bridge.listen(BRAKE, self.on_brake)
         bridge.listen(CHUNK_TOPIC, self.on_chunk, announced=False)
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int, scene: object = None) -> None:
         with self.lock:
-            self.body.reset(seed)
+            self.body.reset(seed, scene)
             self.reset_count += 1
             self.reading = self.body.read()
             for group, tracker in self.trackers.items():
@@ -251,9 +251,9 @@ class Robot:
             if now >= next_look:
                 self.chassis.is_heard = self.bridge.is_heard(CHASSIS_SPEED.name)
                 next_look = now + 0.1
-            if self.seed_wanted is not None:
-                self.reset(self.seed_wanted)
-                self.seed_wanted = None
+            if self.start_wanted is not None:
+                self.reset(*self.start_wanted)
+                self.start_wanted = None
             # A machine that was away does not make up for more than a moment.
             next_step = max(next_step, now - 0.1)
             while next_step <= now:
@@ -283,7 +283,7 @@ class Robot:
                 self.bridge.faults.heal(which)
                 self.log.note(**command)
             case {"reset": seed}:
-                self.seed_wanted = int(seed)
+                self.start_wanted = int(seed), command.get("scene")
                 return {}
             case {"state": _}:
                 with self.lock:

@@ -54,7 +54,7 @@ class Stepped:
         match command:
             case {"reset": seed}:
                 self.robot.log.clear()
-                self.robot.reset(int(seed))
+                self.robot.reset(int(seed), command.get("scene"))
                 self.due_s = self.robot.reading.time_s
                 return {"reset_count": self.robot.reset_count}
             case {"look": at_ns}:

@@ -1,5 +1,6 @@
 //! One episode: what is asked, and what came of it.
 
+use super::rig::State;
 use super::statistics::quantile;
 use super::verdict::{Cause, Items, cause};
 use crate::motion::JointAxis;
@@ -47,6 +48,9 @@ pub struct Episode {
     pub seconds_to_success: Option<f64>,
     /// Every thing at the end.
     pub items: Items,
+    /// How everything stood at the end, in the rig's own words: it can be put back to there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scene: Option<serde_json::Value>,
     /// How the robot moved.
     #[serde(flatten)]
     pub motion: MotionAccount,
@@ -60,8 +64,8 @@ pub struct Episode {
 
 impl Episode {
     /// Takes every thing's end down, and what it says of a failure that has no cause yet.
-    pub(super) fn ended(&mut self, items: Items) {
-        self.items = items;
+    pub(super) fn ended(&mut self, State { items, scene, .. }: State) {
+        (self.items, self.scene) = (items, scene);
         if !self.success && self.cause.is_none() {
             self.cause = Some(cause(&self.task, &self.items));
         }

@@ -274,7 +274,7 @@ impl Driver for LockStep<'_> {
         self.shoot(&mut run)?;
         let Run { mut episode, stage, .. } = run;
         episode.motion.hit(self.motion.joints.axes(), stage.pilot.safety().hits());
-        episode.ended(self.rig.state()?.items);
+        episode.ended(self.rig.state()?);
         Ok(episode)
     }
 }

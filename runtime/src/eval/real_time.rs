@@ -170,7 +170,7 @@ impl Driver for RealTime<'_> {
         self.policy = Some(policy);
         let mut episode = watch.episode;
         episode.account(&summary);
-        episode.ended(self.rig.state()?.items);
+        episode.ended(self.rig.state()?);
         Ok(episode)
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Rig {
 pub(super) struct State {
     /// Things by name.
     pub(super) items: Items,
+    /// How everything stands, in words of its own.
+    pub(super) scene: Option<serde_json::Value>,
     /// Its time, seconds.
     #[serde(default)]
     pub(super) time_s: f64,
