@@ -216,6 +216,16 @@ pub(crate) fn router() -> (zenoh::Session, String) {
     (router, locator)
 }
 
+/// Somebody else on the network.
+pub(crate) fn peer(locator: &str) -> zenoh::Session {
+    let mut config = zenoh::Config::default();
+    let endpoints = format!("[\"{locator}\"]");
+    for (key, value) in [("connect/endpoints", endpoints.as_str()), ("scouting/multicast/enabled", "false")] {
+        config.insert_json5(key, value).unwrap();
+    }
+    zenoh::open(config).wait().unwrap()
+}
+
 /// A program that prints one line after another.
 pub(crate) struct Program {
     child: Child,

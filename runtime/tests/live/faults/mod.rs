@@ -68,14 +68,19 @@ struct Expected<'a> {
 impl Station {
     /// With a policy that computes so many matrix products a chunk.
     fn new(name: &'static str, busy: u32) -> Self {
+        let (station, _) = Self::waiting(name, busy, "");
+        station.runs();
+        station
+    }
+
+    /// One that may need something else before it runs, with more under `[safety]`; also where it can be reached.
+    fn waiting(name: &'static str, busy: u32, safety: &str) -> (Self, String) {
         let (folder, bundle) = (TempDir::new().unwrap(), swing(busy));
-        fs::write(folder.path().join("run.toml"), configuration("")).unwrap();
+        fs::write(folder.path().join("run.toml"), configuration("") + safety).unwrap();
         let arguments = ["--config", &path(&folder, "run.toml"), "--instruction", "swing"];
         let (runtime, locator) = Program::run(&bundle, &arguments);
         let robot = Program::simulated(&["--connect", &locator, "--log", &path(&folder, "log.npz")]);
-        let station = Self { name, folder, bundle, runtime, robot };
-        station.runs();
-        station
+        (Self { name, folder, bundle, runtime, robot }, locator)
     }
 
     /// Waits until the robot may move.

@@ -1,7 +1,13 @@
 //! Stop pressed in every state: the robot stands, and stays until it is let go.
 
 use super::{Expected, Station};
+use crate::kit::peer;
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use zenoh::Wait;
 
 const STOPPED: Expected<'static> = Expected {
     fault: "stop",
@@ -18,6 +24,61 @@ impl Station {
         self.ask(&json!({"say": "resume"}));
         self.runs();
     }
+}
+
+/// A hand on the dead man's switch, until it is dropped.
+struct Hand {
+    is_off: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hand {
+    const PERIOD: Duration = Duration::from_millis(50);
+
+    fn on_the_switch(locator: &str) -> Self {
+        let session = peer(locator);
+        let is_off = Arc::new(AtomicBool::new(false));
+        let ends = Arc::clone(&is_off);
+        let hold = move || {
+            while !ends.load(Ordering::SeqCst) {
+                session.put("sinew/alive", "").wait().unwrap();
+                std::thread::sleep(Self::PERIOD);
+            }
+        };
+        let thread = std::thread::Builder::new().name("hand".to_owned()).spawn(hold).unwrap();
+        Self { is_off, thread: Some(thread) }
+    }
+}
+
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.is_off.store(true, Ordering::SeqCst);
+        self.thread.take().map(JoinHandle::join);
+    }
+}
+
+#[test]
+fn the_dead_mans_switch_is_let_go() {
+    const SWITCH_MS: f64 = 600.0;
+    let safety = format!("dead_man = true\nmax_operator_age_ms = {SWITCH_MS}\n");
+    let (mut station, locator) = Station::waiting("dead-man", 1, &safety);
+    for _ in 0..2 {
+        let hand = Hand::on_the_switch(&locator);
+        station.runs();
+        station.ask(&json!({"await": "motion"}));
+        drop(hand);
+        station.ask(&json!({"mark": true}));
+        let let_go = Expected {
+            fault: "let go",
+            input: "the dead man's switch",
+            state: "holding",
+            reason: "dead_man",
+            watchdog_ms: SWITCH_MS,
+        };
+        station.motion(let_go.state, Some(let_go.reason));
+        station.stands(&let_go);
+    }
+    station.end(0);
 }
 
 #[test]
