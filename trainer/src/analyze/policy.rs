@@ -5,6 +5,7 @@ use crate::config::TrainConfig;
 use crate::data::{Choice, Corpus, Draw, Loader, Sample};
 use crate::export::engine::Engine;
 use crate::export::graph_policy::GraphPolicy;
+use crate::train::device::on_gpu_or_cpu;
 use crate::train::frames::{FrameSource, Purpose};
 use crate::train::learner::Learner;
 use crate::train::prepare::Preparer;
@@ -29,6 +30,7 @@ pub struct BundleSetup {
     preparer: Preparer,
     /// Of each of the bundle's cameras, its place among the corpus's.
     cameras: Vec<usize>,
+    location: DeviceLocation,
     graphs: RefCell<GraphPolicy>,
 }
 
@@ -70,8 +72,11 @@ impl BundleSetup {
         )?;
         let (state, action) = (Normalizer::new(&manifest.state)?, Normalizer::new(&manifest.action)?);
         let preparer = Preparer::new(manifest.model.clone(), state, action, tokenizer);
-        let graphs = RefCell::new(GraphPolicy::open(engine, &bundle)?);
-        Ok(Self { config, corpus, preparer, cameras, graphs, bundle })
+        let on_gpu =
+            |gpu| Ok((DeviceLocation::Cuda { gpu_id: gpu }, GraphPolicy::open(engine, &bundle, Some(gpu))?));
+        let on_cpu = || Ok((DeviceLocation::Cpu, GraphPolicy::open(engine, &bundle, None)?));
+        let (location, graphs) = on_gpu_or_cpu(&config.run, on_gpu, on_cpu)?;
+        Ok(Self { config, corpus, preparer, cameras, location, graphs: RefCell::new(graphs), bundle })
     }
 
     fn predict(&self, sample: &Sample, noise: &[f32]) -> Result<Vec<f32>, Error> {
@@ -174,7 +179,7 @@ impl Policy {
     pub fn device(&self) -> String {
         let location = match self {
             Self::Checkpoint(setup) => setup.device.location(),
-            Self::Bundle(_) => DeviceLocation::Cpu,
+            Self::Bundle(setup) => setup.location,
         };
         match location {
             DeviceLocation::Cuda { gpu_id } => format!("cuda:{gpu_id}"),

@@ -124,12 +124,6 @@ fn of_policy(
 ) -> Result<Option<(Analysis, Predictions)>, Error> {
     let mut config = subject::config(Some(place), &request.dataset, &request.overlays)?;
     if let Some(device) = &request.device {
-        if matches!(place, PolicyPlace::Bundle(_)) && device != "cpu" {
-            return Err(Error::Usage(format!(
-                "--device {device}: a bundle is computed by ONNX Runtime on the CPU; expected `cpu`, or the checkpoint \
-                 that it was exported from"
-            )));
-        }
         config.run.device.clone_from(device);
     }
     let asked = subject::open(place, config)?;

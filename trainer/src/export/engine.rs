@@ -1,6 +1,7 @@
 //! ONNX Runtime, as far as checking an export needs it.
 
 use crate::Error;
+use crate::train::device;
 use ort::environment::Environment;
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;
@@ -49,6 +50,29 @@ impl Engine {
     /// If ONNX Runtime refuses it.
     pub fn open(&self, model: &Path) -> Result<Session, Error> {
         Ok(Session::builder(&self.environment)?.commit_from_file(model)?)
+    }
+
+    /// Opens a graph on the GPU of this number.
+    ///
+    /// # Errors
+    /// If the GPU cannot be had, or ONNX Runtime refuses the graph.
+    #[cfg(feature = "cuda")]
+    pub fn open_on_gpu(&self, model: &Path, ordinal: usize) -> Result<Session, Error> {
+        let id = i32::try_from(ordinal).map_err(|error| device::not_had(ordinal, &error))?;
+        // TensorFloat-32 has 10 bits of fraction, and a provider that is not there would be passed over without a word.
+        let cuda = ort::ep::CUDA::default().with_device_id(id).with_tf32(false).build().error_on_failure();
+        let builder = Session::builder(&self.environment)?.with_execution_providers([cuda]);
+        let mut builder = builder.map_err(|error| device::not_had(ordinal, &error))?;
+        builder.commit_from_file(model).map_err(|error| device::not_had(ordinal, &error))
+    }
+
+    /// Refuses: this program was built without CUDA.
+    ///
+    /// # Errors
+    /// Always.
+    #[cfg(not(feature = "cuda"))]
+    pub fn open_on_gpu(&self, _model: &Path, ordinal: usize) -> Result<Session, Error> {
+        Err(device::not_built(ordinal))
     }
 }
 

@@ -93,13 +93,16 @@ pub struct GraphPolicy {
 }
 
 impl GraphPolicy {
-    /// Opens them.
+    /// Opens them on the GPU of this number, or on the CPU.
     ///
     /// # Errors
-    /// If ONNX Runtime refuses one.
-    pub fn open(engine: &Engine, bundle: &Bundle) -> Result<Self, Error> {
+    /// If the GPU cannot be had, or ONNX Runtime refuses a graph.
+    pub fn open(engine: &Engine, bundle: &Bundle, gpu: Option<usize>) -> Result<Self, Error> {
         let graphs = &bundle.manifest.graphs;
-        let open = |file: &str| engine.open(&bundle.path(file));
+        let open = |file: &str| match gpu {
+            Some(ordinal) => engine.open_on_gpu(&bundle.path(file), ordinal),
+            None => engine.open(&bundle.path(file)),
+        };
         Ok(Self {
             model: bundle.manifest.model.clone(),
             vision: open(&graphs.vision.file)?,
