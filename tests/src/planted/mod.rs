@@ -10,7 +10,7 @@ use crate::planted::stirring::{Episode, WIDTH};
 use clap::Parser;
 use serde_json::{Value, json};
 use sinew_trainer::analyze::analysis::Analysis;
-use sinew_trainer::checkpoint::random;
+use sinew_trainer::checkpoint::random::{self, NewPolicy};
 use sinew_trainer::cli::Cli;
 use sinew_trainer::config::TrainConfig;
 use sinew_trainer::data::{Corpus, DataOptions};
@@ -42,7 +42,9 @@ impl Bench {
         fs::write(&config, policy_config().to_string()).unwrap();
         fs::write(&vlm, vlm_config().to_string()).unwrap();
         let tokenizer = fixture("golden/cameras1/tokenizer.json");
-        random::write_policy(&config, Some(&vlm), &tokenizer, 7, &bench.path("base")).unwrap();
+        let new =
+            NewPolicy { config: &config, vlm: Some(&vlm), vlm_weights: None, tokenizer: &tokenizer, seed: 7 };
+        random::write_policy(&new, &bench.path("base")).unwrap();
         bench
     }
 

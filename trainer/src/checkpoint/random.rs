@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sinew_models::checkpoint::PAD_ID;
 use sinew_models::config::{ModelConfig, PolicyConfig, VlmConfig};
 use sinew_models::preprocess::InstructionTokenizer;
-use sinew_models::weights::{TensorSpec, expected_tensors};
+use sinew_models::weights::{TensorSpec, Weights, expected_tensors};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -18,17 +18,31 @@ use std::path::Path;
 /// transformers' `initializer_range`: the deviation of linear, convolution and embedding weights.
 const DEVIATION: f32 = 0.02;
 
+/// What the names of the VLM's weights begin with: vision tower, connector and text layers.
+const VLM: &str = "model.vlm_with_expert.vlm.";
+
+/// What a new policy is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPolicy<'a> {
+    /// LeRobot's `config.json`.
+    pub config: &'a Path,
+    /// The VLM's `config.json`; without it, SmolVLM2-500M's sizes.
+    pub vlm: Option<&'a Path>,
+    /// `model.safetensors` of a policy whose VLM it gets, rather than a random one.
+    pub vlm_weights: Option<&'a Path>,
+    /// `tokenizer.json`.
+    pub tokenizer: &'a Path,
+    /// Decides the random weights.
+    pub seed: u64,
+}
+
 /// Writes a policy's folder with random weights and no statistics.
 ///
 /// # Errors
-/// If the output exists, or a configuration cannot be read or does not make a SmolVLA.
-pub fn write_policy(
-    config: &Path,
-    vlm: Option<&Path>,
-    tokenizer: &Path,
-    seed: u64,
-    output: &Path,
-) -> Result<(), Error> {
+/// If the output exists, a configuration cannot be read or does not make a SmolVLA, or the other policy's VLM has other
+/// sizes.
+pub fn write_policy(new: &NewPolicy<'_>, output: &Path) -> Result<(), Error> {
+    let NewPolicy { config, vlm, vlm_weights, tokenizer, seed } = *new;
     if output.exists() {
         return Err(Error::Exists { path: output.to_owned() });
     }
@@ -45,14 +59,19 @@ pub fn write_policy(
     policy.action_dim()?;
     let text = fs::read_to_string(config).map_err(Error::io(config))?;
     let json: Value = serde_json::from_str(&text).map_err(|e| sinew_models::Error::file(config, e))?;
-    fs::create_dir_all(output).map_err(Error::io(output))?;
+    let taken = vlm_weights.map(Weights::open).transpose()?;
     let weights: BTreeMap<String, Entry<'_>> = expected_tensors(&model)
         .iter()
         .enumerate()
         .map(|(index, spec)| {
-            (spec.name.clone(), Entry::numbers(&random(spec, &model, seed, index), &spec.shape))
+            let numbers = match taken.as_ref().filter(|_| spec.name.starts_with(VLM)) {
+                Some(taken) => taken.load(&spec.name, &spec.shape)?,
+                None => random(spec, &model, seed, index),
+            };
+            Ok((spec.name.clone(), Entry::numbers(&numbers, &spec.shape)))
         })
-        .collect();
+        .collect::<Result<_, Error>>()?;
+    fs::create_dir_all(output).map_err(Error::io(output))?;
     tensors::write(&output.join("model.safetensors"), &weights)?;
     write_json(&output.join("policy_preprocessor.json"), &preprocessor(&json, &policy), b"  ")?;
     write_json(&output.join("policy_postprocessor.json"), &postprocessor(&json), b"  ")?;

@@ -1,7 +1,7 @@
 //! `sinew-trainer init`.
 
 use crate::Error;
-use crate::checkpoint::random;
+use crate::checkpoint::random::{self, NewPolicy};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -14,6 +14,9 @@ pub(super) struct Init {
     /// The VLM's config.json [default: SmolVLM2-500M's sizes].
     #[arg(long)]
     vlm: Option<PathBuf>,
+    /// A policy's folder, whose VLM is taken over: vision, connector and text layers. The rest is random.
+    #[arg(long, value_name = "POLICY")]
+    vlm_of: Option<PathBuf>,
     /// tokenizer.json.
     #[arg(long)]
     tokenizer: PathBuf,
@@ -27,7 +30,15 @@ pub(super) struct Init {
 
 impl Init {
     pub(super) fn run(&self) -> Result<(), Error> {
-        random::write_policy(&self.config, self.vlm.as_deref(), &self.tokenizer, self.seed, &self.output)?;
+        let vlm_weights = self.vlm_of.as_ref().map(|folder| folder.join("model.safetensors"));
+        let new = NewPolicy {
+            config: &self.config,
+            vlm: self.vlm.as_deref(),
+            vlm_weights: vlm_weights.as_deref(),
+            tokenizer: &self.tokenizer,
+            seed: self.seed,
+        };
+        random::write_policy(&new, &self.output)?;
         tracing::info!("wrote {}", self.output.display());
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! What a checkpoint holds.
 
 use crate::installed::onnxruntime_library;
-use crate::support::{Bench, SIX_NUMBERS, floats, tensors};
+use crate::support::{Bench, SIX_NUMBERS, fixture, floats, tensors};
 use sinew_models::checkpoint::Checkpoint;
 use sinew_models::contract::{Bundle, Training};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 const VISION: &str = "model.vlm_with_expert.vlm.model.vision_model.";
 const TEXT: &str = "model.vlm_with_expert.vlm.model.text_model.layers.";
@@ -53,6 +54,31 @@ fn unfrozen_parts_are_really_trained_and_what_gets_no_gradient_is_not() {
     let outcome = bench.train("text", "policy.train_expert_only = false\n").unwrap();
     let text = changed(&bench, &outcome.last);
     assert!(!has(&text, VISION) && has(&text, &format!("{TEXT}0.")));
+}
+
+/// LeRobot trains so: a VLM that was trained before, and an expert that begins at random.
+#[test]
+fn a_new_policy_may_take_over_another_ones_vlm() {
+    let bench = Bench::new();
+    let (golden, policy) = (fixture("golden/cameras1"), bench.output("taken_over"));
+    let init = |of: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinew-trainer"));
+        command.arg("init").arg("--config").arg(bench.policy().join("config.json"));
+        command.arg("--vlm").arg(golden.join("vlm_config.json"));
+        command.arg("--tokenizer").arg(golden.join("tokenizer.json"));
+        command.args(["--seed", "7", "--vlm-of"]).arg(fixture(of)).arg("--output").arg(&policy);
+        command.output().unwrap()
+    };
+    let refused = String::from_utf8(init("golden/r1pro").stderr).unwrap();
+    assert!(refused.contains("expected") && refused.contains("model.vlm_with_expert.vlm."), "{refused}");
+    assert!(!policy.exists());
+    assert!(init("golden/cameras1").status.success());
+    let [random, other, new] =
+        [bench.policy(), &golden, &policy].map(|folder| tensors(&folder.join("model.safetensors")));
+    for (name, tensor) in &new {
+        let origin = if name.starts_with("model.vlm_with_expert.vlm.") { &other } else { &random };
+        assert!(tensor == &origin[name], "{name}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use safetensors::SafeTensors;
 use sinew_trainer::Error;
-use sinew_trainer::checkpoint::random;
+use sinew_trainer::checkpoint::random::{self, NewPolicy};
 use sinew_trainer::config::TrainConfig;
 use sinew_trainer::train::run::{self, Outcome};
 use std::collections::BTreeMap;
@@ -47,7 +47,9 @@ impl Bench {
         fs::write(&path, config.to_string()).unwrap();
         let policy = folder.path().join("policy");
         let (vlm, tokenizer) = (golden.join("vlm_config.json"), golden.join("tokenizer.json"));
-        random::write_policy(&path, Some(&vlm), &tokenizer, 7, &policy).unwrap();
+        let new =
+            NewPolicy { config: &path, vlm: Some(&vlm), vlm_weights: None, tokenizer: &tokenizer, seed: 7 };
+        random::write_policy(&new, &policy).unwrap();
         let dataset = fixture("lerobot_v21_sample/dataset");
         Self { folder, policy, dataset, cameras: "\"observation.images.head\" = \"observation.images.head\"" }
     }
