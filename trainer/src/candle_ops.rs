@@ -1,8 +1,8 @@
 //! SmolVLA's operations on candle tensors.
 //!
 //! On devices every kernel is composed of operations that candle differentiates: candle's fused softmax, norms and rotary
-//! embedding return no gradient and no error, so they are not used. In memory there are kernels of our own, some of
-//! them for what is frozen only.
+//! embedding return no gradient and no error, so they are not used. In memory there are kernels of our own, which have
+//! gradients.
 
 mod kernels;
 
@@ -70,11 +70,6 @@ impl<'a> CandleOps<'a> {
         self.has_kernels && kernels::fits(operands)
     }
 
-    /// Whether a kernel of our own that has no gradient does.
-    fn fits_frozen(&self, operands: &[&Tensor]) -> bool {
-        self.fits(operands) && operands.iter().all(|x| !x.track_op())
-    }
-
     /// A frozen weight, kept with its inputs as rows from its first product on: so the numbers that meet in a product
     /// stand side by side, and need not be put there each time.
     fn laid_out(&self, w: &Tensor) -> Result<Tensor, Error> {
@@ -134,8 +129,9 @@ impl Ops for CandleOps<'_> {
     }
 
     fn linear(&self, x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
-        if self.fits_frozen(&[x, w]) && b.is_none_or(|b| self.fits_frozen(&[b])) {
-            return kernels::linear(x, &self.laid_out(w)?, b);
+        if self.fits(&[x, w]) && b.is_none_or(|b| self.fits(&[b])) {
+            let w = if w.track_op() { w.clone() } else { self.laid_out(w)? };
+            return kernels::linear(x, &w, b);
         }
         let mut shape = x.dims().to_vec();
         let (out, input) = w.dims2()?;

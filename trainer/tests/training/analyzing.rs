@@ -153,6 +153,13 @@ fn a_bundle_is_judged_as_its_checkpoint() {
         statistics(&output)
     };
     let (ours, theirs) = (judged("checkpoints/last", "a"), judged("bundle", "b"));
+    let bundle = bench.output("run").join("bundle").display().to_string();
+    let refused = analyze(
+        &["--checkpoint", &bundle, "--dataset", &dataset, "--device", "cuda:999"],
+        &bench.output("refused"),
+    );
+    let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(message.contains("cuda:999") && message.contains("run.allow_cpu_fallback"), "{message}");
     assert_eq!(theirs["subject"]["trained_steps"], 1);
     assert_eq!(ours["action"], theirs["action"]);
     let errors = |found: &Value| -> Vec<f64> {
@@ -167,33 +174,26 @@ fn a_bundle_is_judged_as_its_checkpoint() {
 /// As `train` does: a GPU that is not there is an error that says what to do, or, where that is allowed, the CPU.
 #[test]
 fn a_gpu_that_is_not_there_is_an_error_unless_the_cpu_may_stand_in() {
-    let bench = Bench::behavior();
-    let more = "run.steps = 1\nrun.batch_size = 1\nbundle.write = true\nbundle.layout = \"behavior-2025-top32\"\n\
-        data.state = \"behavior-2025-top32\"\ndata.action = \"behavior-2025-top32\"\ndata.validation_fraction = 0.5\n";
-    succeeded(bench.command("run", more).env("ORT_DYLIB_PATH", onnxruntime_library()).output().unwrap());
-    let dataset = fixture("behavior_sim").display().to_string();
-    let [config, _] = bench.config("run", more).map(|path| path.display().to_string());
-    let sizes = ["--frames", "2", "--sequence-frames", "1", "--noises", "1", "--config", &config];
+    let bench = Bench::recorded("mixed");
+    let (checkpoint, dataset) = trained(&bench);
+    let place = checkpoint.display().to_string();
+    let sizes = ["--frames", "2", "--sequence-frames", "1", "--noises", "1"];
+    let on = |device: &str, more: &[&str], name: &str| {
+        let asked = ["--checkpoint", &place, "--dataset", &dataset, "--device", device];
+        analyze(&[&asked, &sizes, more].concat(), &bench.output(name))
+    };
+    for (device, expected) in [("cuda:999", "run.allow_cpu_fallback"), ("gpu", "`cpu` or `cuda:N`")] {
+        let refused = on(device, &[], "refused");
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(
+            !refused.status.success() && message.contains(device) && message.contains(expected),
+            "{message}"
+        );
+    }
     let allowed = bench.output("allowed.toml");
     fs::write(&allowed, "run.allow_cpu_fallback = true\n").unwrap();
-    for policy in ["checkpoints/last", "bundle"] {
-        let place = bench.output("run").join(policy).display().to_string();
-        let on = |device: &str, more: &[&str], name: &str| {
-            let asked = ["--checkpoint", &place, "--dataset", &dataset, "--device", device];
-            analyze(&[&asked, &sizes[..], more].concat(), &bench.output(name))
-        };
-        for (device, expected) in [("cuda:999", "run.allow_cpu_fallback"), ("gpu", "`cpu` or `cuda:N`")] {
-            let refused = on(device, &[], "refused");
-            let message = String::from_utf8_lossy(&refused.stderr).into_owned();
-            assert!(
-                !refused.status.success() && message.contains(device) && message.contains(expected),
-                "{policy}: {message}"
-            );
-        }
-        let name = format!("{policy}_fallen_back").replace('/', "_");
-        succeeded(on("cuda:999", &["--config", &allowed.display().to_string()], &name));
-        assert_eq!(statistics(&bench.output(&name))["subject"]["device"], "cpu", "{policy}");
-    }
+    succeeded(on("cuda:999", &["--config", &allowed.display().to_string()], "fallen_back"));
+    assert_eq!(statistics(&bench.output("fallen_back"))["subject"]["device"], "cpu");
 }
 
 #[test]

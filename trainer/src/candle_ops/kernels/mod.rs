@@ -1,7 +1,7 @@
-//! Kernels that candle does not have: for what is frozen, and for what is slow.
+//! Kernels that candle does not have: for what is slow, and, on any device, for what is frozen.
 //!
 //! Those on slices of float32 are written so that the compiler vectorises them, and compiled for the processor's widest
-//! vectors by [`pulp`]. Some record a gradient of their own ([`recorded`]), the others none and are for constants.
+//! vectors by [`pulp`]. They record a gradient of their own ([`recorded`]).
 
 mod activation;
 mod attention;

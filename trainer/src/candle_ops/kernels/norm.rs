@@ -136,7 +136,7 @@ fn centre(output: &mut [f32], row: &[f32]) {
 }
 
 /// All rows together.
-fn row_sum(x: &Tensor) -> Result<Tensor, Error> {
+pub(super) fn row_sum(x: &Tensor) -> Result<Tensor, Error> {
     let width = row_width(x, &[])?;
     filled(&[width], |output| {
         with_values([x], |[x]| {

@@ -1,5 +1,7 @@
 //! Matrix products into memory that is already there.
 
+use super::norm::row_sum;
+use super::recorded::{record2, record3};
 use super::{filled, refused, with_values};
 use crate::Error;
 use candle_core::Tensor;
@@ -86,9 +88,22 @@ pub(super) fn multiply(
     }
 }
 
-/// `x wᵀ + b` for `x` `[.., in]`, `w` `[out, in]`, `b` `[out]`, which starts from the bias instead of adding it in a pass of
-/// its own.
+/// `x wᵀ + b` for `x` `[.., in]`, `w` `[out, in]`, `b` `[out]`, with a gradient. It starts from the bias instead of adding it
+/// in a pass of its own, and a constant takes no gradient: candle's own product computes and keeps both sides'.
 pub(crate) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
+    let result = linear_result(x, w, b)?;
+    match b {
+        Some(b) => record3("linear", [x, w, b], result, |[x, w, b], gradient| {
+            let of_b = if b.track_op() { Some(row_sum(gradient)?) } else { None };
+            Ok([input_gradient(x, w, gradient)?, weight_gradient(x, w, gradient)?, of_b])
+        }),
+        None => record2("linear", [x, w], result, |[x, w], gradient| {
+            Ok([input_gradient(x, w, gradient)?, weight_gradient(x, w, gradient)?])
+        }),
+    }
+}
+
+fn linear_result(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tensor, Error> {
     let (out, input) = w.dims2()?;
     let mut shape = x.dims().to_vec();
     let rows = x.elem_count() / input;
@@ -100,16 +115,57 @@ pub(crate) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
         if let Some(b) = b {
             with_values([b], |[b]| output.par_chunks_exact_mut(out).for_each(|row| row.copy_from_slice(b)))?;
         }
-        let is_transposed = w.t()?.is_contiguous();
-        let stored = if is_transposed { w.t()? } else { w.clone() };
-        with_values([x, &stored], |[x, w]| {
-            let w = if is_transposed {
-                Matrix::new(w, input, out, out)
-            } else {
-                Matrix::new(w, out, input, input).transposed()
-            };
-            let threads = rayon::current_num_threads();
-            multiply(output, out, b.is_some(), 1.0, Matrix::new(x, rows, input, input), w, threads);
+        with_weight(x, w, |x, w| {
+            let x = Matrix::new(x, rows, input, input);
+            multiply(output, out, b.is_some(), 1.0, x, w.transposed(), rayon::current_num_threads());
         })
+    })
+}
+
+/// `g w`.
+fn input_gradient(x: &Tensor, w: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>, Error> {
+    if !x.track_op() {
+        return Ok(None);
+    }
+    let (out, input) = w.dims2()?;
+    let rows = gradient.elem_count() / out;
+    let result = filled(x.dims(), |output| {
+        with_weight(gradient, w, |gradient, w| {
+            let gradient = Matrix::new(gradient, rows, out, out);
+            multiply(output, input, false, 1.0, gradient, w, rayon::current_num_threads());
+        })
+    })?;
+    Ok(Some(result))
+}
+
+/// `gᵀ x`.
+fn weight_gradient(x: &Tensor, w: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>, Error> {
+    if !w.track_op() {
+        return Ok(None);
+    }
+    let (out, input) = w.dims2()?;
+    let rows = gradient.elem_count() / out;
+    let result = filled(w.dims(), |output| {
+        with_values([x, gradient], |[x, gradient]| {
+            let gradient = Matrix::new(gradient, rows, out, out).transposed();
+            let x = Matrix::new(x, rows, input, input);
+            multiply(output, input, false, 1.0, gradient, x, rayon::current_num_threads());
+        })
+    })?;
+    Ok(Some(result))
+}
+
+/// Calls `f` with the numbers of `x` and the matrix `w`, which may be laid out by rows or by columns.
+fn with_weight(x: &Tensor, w: &Tensor, f: impl FnOnce(&[f32], Matrix<'_>)) -> Result<(), Error> {
+    let (out, input) = w.dims2()?;
+    let is_by_columns = w.t()?.is_contiguous();
+    let stored = if is_by_columns { w.t()? } else { w.clone() };
+    with_values([x, &stored], |[x, w]| {
+        let w = if is_by_columns {
+            Matrix::new(w, input, out, out).transposed()
+        } else {
+            Matrix::new(w, out, input, input)
+        };
+        f(x, w);
     })
 }

@@ -1,6 +1,11 @@
 //! `sinew-runtime`: commands, exit codes, and what goes to which stream. Standard output is data, standard error is
 //! for people.
 
+mod log;
+mod status_line;
+
+use crate::log::{log_event, log_summary};
+use crate::status_line::StatusLine;
 use anyhow::Context;
 use clap::Parser;
 use serde::Serialize;
@@ -14,19 +19,17 @@ use sinew_runtime::config::Config;
 use sinew_runtime::demo::{DemoOptions, Say, demo, show};
 use sinew_runtime::diagnostics::{Level, StatusOptions, status};
 use sinew_runtime::eval::{Cause, EvalOptions, evaluate, parse_seeds};
-use sinew_runtime::record::{Outcome, record, recover};
+use sinew_runtime::record::{record, recover};
 use sinew_runtime::rehearse::rehearse;
 use sinew_runtime::replay::replay;
 use sinew_runtime::run::run;
 use sinew_runtime::stop::Stop;
-use sinew_runtime::telemetry::{
-    Event, EventKind, RecordingReport, RecordingState, StreamReport, Summary, Terminal,
-};
+use sinew_runtime::telemetry::Terminal;
 use sinew_runtime::watch::{WatchEvent, watch};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -91,9 +94,9 @@ fn run_command(args: RunArgs, terminal: &Terminal) -> anyhow::Result<bool> {
     }
     let bundle = args.bundle.context("--bundle is missing")?;
     let stop = Stop::on_signals()?.within(args.common.seconds);
-    let mut status = Status::new(terminal);
+    let mut status_line = StatusLine::new(terminal);
     let summary = run(&bundle, &config, &stop, |event| {
-        status.take_in(event);
+        status_line.take_in(event);
         log_event(event);
         if args.common.json { print_json(event) } else { Ok(()) }
     })?;
@@ -343,149 +346,4 @@ fn print_line(text: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}")?;
     stdout.flush()
-}
-
-fn log_event(event: &Event) {
-    match &event.kind {
-        EventKind::Ready(ready) => tracing::info!(
-            "ready: bundle {} for {} on {}; listening on {}; instruction: {}",
-            ready.bundle_id,
-            ready.embodiment,
-            ready.execution_provider,
-            if ready.locators.is_empty() { "nothing".to_owned() } else { ready.locators.join(" ") },
-            ready.instruction.as_deref().unwrap_or("none yet"),
-        ),
-        EventKind::Chunk(chunk) => {
-            tracing::debug!(
-                "chunk {}, {:.0} ms after its observation",
-                chunk.sequence,
-                chunk.observation_to_publish_ms
-            );
-        }
-        EventKind::Listeners { outputs } => {
-            for (key, _) in outputs.iter().filter(|(_, listeners)| listeners.count == 0) {
-                tracing::warn!("nobody on the robot listens to {key}");
-            }
-        }
-        EventKind::Merged(_) | EventKind::ChunkEnd(_) => {}
-        EventKind::Motion { state, message: None, .. } => tracing::info!("motion: {}", state.name()),
-        EventKind::Motion { state, message: Some(message), .. } => {
-            tracing::warn!("motion: {}: {message}", state.name());
-        }
-        EventKind::NotReady { message, .. } => tracing::info!("waiting: {message}"),
-        EventKind::Instruction { text, refusal: None, .. } => tracing::info!("instruction: {text}"),
-        EventKind::Instruction { refusal: Some(refusal), .. } => {
-            tracing::warn!("instruction refused: {refusal}")
-        }
-        EventKind::Unusable { stream, fault, count, message } => {
-            tracing::warn!("{stream}: {count} messages were not used so far ({fault}); the last: {message}");
-        }
-        EventKind::CameraTopics { camera, used, ignored } => {
-            tracing::warn!("camera {camera}: {used} is used, not {ignored}, which is alive too");
-        }
-        EventKind::FrameSize { camera, bundle: [width, height], found: [found_width, found_height] } => {
-            tracing::warn!(
-                "camera {camera}: the bundle was trained with {width}×{height} pixels, frames have {found_width}×{found_height}"
-            )
-        }
-        EventKind::RealTime { refusal: None, .. } => {}
-        EventKind::RealTime { priority, refusal: Some(refusal) } => tracing::warn!(
-            "no real-time priority {priority} for the control tick ({refusal}): other programs can keep it waiting; \
-             `sinew-runtime check` says what to do"
-        ),
-        EventKind::RecorderReady { robot, locators } => tracing::info!(
-            "ready to record {robot}; listening on {}",
-            if locators.is_empty() { "nothing".to_owned() } else { locators.join(" ") }
-        ),
-        EventKind::Recording(report) => log_recording(report),
-        EventKind::Error { message } => tracing::error!("{message}"),
-        EventKind::Summary(_) => {}
-    }
-}
-
-fn log_recording(report: &RecordingReport) {
-    let path = report.path.as_deref().map_or_else(String::new, |path| path.display().to_string());
-    let message = report.message.as_deref().unwrap_or_default();
-    match report.state {
-        RecordingState::Started => tracing::info!("recording {path}"),
-        RecordingState::Ended => tracing::info!(
-            "recorded {path}: {} messages, {}",
-            report.message_count,
-            report.outcome.map_or("not marked", Outcome::name)
-        ),
-        RecordingState::Failed => tracing::error!("RECORDING STOPPED: {message}"),
-        RecordingState::MarkRefused => tracing::warn!("{message}"),
-    }
-}
-
-fn log_summary(summary: &Summary) {
-    let (whole, received) = (summary.observation_to_publish, summary.receive_to_publish);
-    tracing::info!(
-        "{} chunks in {:.1} s; observation to publication p50 {:.1} ms, p99 {:.1} ms; arrival to publication p50 {:.1} \
-         ms, p99 {:.1} ms",
-        summary.chunk_count,
-        summary.seconds,
-        whole.p50_ms,
-        whole.p99_ms,
-        received.p50_ms,
-        received.p99_ms,
-    );
-    for (name, stream) in &summary.streams {
-        let StreamReport { received, dropped, lost, .. } = stream;
-        let faults = stream.unusable().filter(|(_, count, _)| *count > 0);
-        let faults: String = faults.map(|(fault, count, _)| format!(", {count} {fault}")).collect();
-        let lost = if *lost > 0 { format!(", lost {lost} times") } else { String::new() };
-        tracing::info!("{name}: {received} messages, {dropped} replaced by newer ones{faults}{lost}");
-    }
-    let failed = summary.failed_chunk_count;
-    for (count, what) in [
-        (failed, "chunks could not be published"),
-        (summary.clamped_chunk_count, "chunks had joints held at a limit"),
-        (summary.expired_chunk_count, "chunks were over when they were published"),
-        (summary.lost_event_count, "events were lost: standard output was not read in time"),
-    ] {
-        if count > 0 {
-            tracing::warn!("{count} {what}");
-        }
-    }
-}
-
-/// The line at the bottom of a terminal.
-struct Status<'a> {
-    terminal: &'a Terminal,
-    /// When the chunks of the last moments were published.
-    recent: Vec<Instant>,
-    shown: Option<Instant>,
-}
-
-impl<'a> Status<'a> {
-    const WINDOW: Duration = Duration::from_secs(3);
-    const REFRESH: Duration = Duration::from_millis(200);
-
-    fn new(terminal: &'a Terminal) -> Self {
-        Self { terminal, recent: Vec::new(), shown: None }
-    }
-
-    fn take_in(&mut self, event: &Event) {
-        let text = match &event.kind {
-            EventKind::Chunk(chunk) => {
-                self.recent.push(Instant::now());
-                self.recent.retain(|time| time.elapsed() < Self::WINDOW);
-                if self.shown.is_some_and(|shown| shown.elapsed() < Self::REFRESH) {
-                    return;
-                }
-                format!(
-                    "running  chunk {}  {:.1} per second  latency {:.0} ms  held at limits: {}",
-                    chunk.sequence,
-                    self.recent.len() as f64 / Self::WINDOW.as_secs_f64(),
-                    chunk.observation_to_publish_ms,
-                    chunk.clamps.len()
-                )
-            }
-            EventKind::NotReady { message, .. } => format!("waiting  {message}"),
-            _ => return,
-        };
-        self.shown = Some(Instant::now());
-        self.terminal.set_status(text);
-    }
 }
