@@ -325,6 +325,7 @@ impl Run<'_> {
             && before != Some(found)
         {
             *self.episode.motion.holds.entry(reason.kind().to_owned()).or_default() += 1;
+            tracing::debug!("held: {}", self.stage.pilot.safety().explain(reason));
         }
     }
 

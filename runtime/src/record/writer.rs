@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+/// Entries that are taken in before a flush at most: one that sends faster than can be written does not keep it off.
+const MOST_IN_A_FLUSH: usize = 10_000;
+
 /// What the writer works with.
 pub(super) struct EpisodeWriter {
     entries: Receiver<Entry>,
@@ -69,16 +72,18 @@ impl EpisodeWriter {
         let mut flush_at = Instant::now() + self.flush_every;
         loop {
             match self.entries.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
-                Ok(entry) => {
-                    self.waiting_bytes.fetch_sub(entry.payload.len(), Ordering::Relaxed);
-                    self.take_in(&entry);
-                }
+                Ok(entry) => self.take_in(&entry),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if Instant::now() >= flush_at {
-                self.flush();
+                // What a slow disk kept waiting is safe now, not one flush later.
+                for _ in 0..MOST_IN_A_FLUSH {
+                    let Ok(entry) = self.entries.try_recv() else { break };
+                    self.take_in(&entry);
+                }
                 flush_at = Instant::now() + self.flush_every;
+                self.flush();
             }
         }
         self.check_for_loss(self.lost.load(Ordering::Relaxed));
@@ -86,6 +91,7 @@ impl EpisodeWriter {
     }
 
     fn take_in(&mut self, entry: &Entry) {
+        self.waiting_bytes.fetch_sub(entry.payload.len(), Ordering::Relaxed);
         self.check_for_loss(entry.lost_before);
         let payload = entry.payload.to_bytes();
         match self.topics[entry.topic].role {

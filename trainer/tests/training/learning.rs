@@ -99,10 +99,12 @@ fn parts_computed_at_once_give_the_run_of_parts_computed_one_by_one() {
     let bench = Bench::new();
     let unfrozen =
         "policy.freeze_vision_encoder = false\npolicy.train_expert_only = false\nrun.accumulation = 4\n";
+    // However few cores there are.
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
     let weights = |parts_at_once: usize| {
         let name = format!("{parts_at_once}-at-once");
-        let outcome =
-            bench.train(&name, &format!("{unfrozen}run.parts_at_once = {parts_at_once}\n")).unwrap();
+        let more = format!("{unfrozen}run.parts_at_once = {parts_at_once}\n");
+        let outcome = threads.install(|| bench.train(&name, &more)).unwrap();
         (bench.losses(&name), tensors(&outcome.last.join("pretrained_model/model.safetensors")))
     };
     let one_by_one = weights(1);

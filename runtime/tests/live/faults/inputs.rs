@@ -64,21 +64,6 @@ fn right_joints() {
     joints("right", &["right_arm", "right_gripper"]);
 }
 
-/// How fast it drives is feedback like a joint's position.
-#[test]
-fn base() {
-    let mut station = Station::new("base", 1);
-    let cases = [
-        ("lost", "lost", "stale_feedback", FEEDBACK_MS),
-        ("repeated", "the same message again and again", "stale_feedback", FEEDBACK_MS),
-        ("corrupted", "messages cut in half", "stale_feedback", FEEDBACK_MS),
-        ("future", "stamps 0.4 s ahead", "stale_feedback", FEEDBACK_MS),
-        ("delayed", "0.4 s late", "stale_feedback", FEEDBACK_MS),
-    ];
-    go_through(&mut station, "base", &cases);
-    station.end(0);
-}
-
 /// Numbers that rest look like a joint that rests. Commands never lead it by more than the robot's description allows, and what braking takes.
 #[test]
 fn joints_that_only_seem_to_rest() {
