@@ -9,9 +9,6 @@ EPISODES   := tests/fixtures/behavior_sim
 # What `make demo` shows, on the simulated robot; without it, or without MuJoCo, the checkpoint's policy on a replayed one.
 DEMO_BUNDLE := demo/egg_and_cube.bundle
 
-# How `make loop` builds: `dev` takes what `make test` has built already.
-PROFILE := release
-
 help:
 	@echo "make demo   let a policy do its tasks on a simulated R1 Pro, or a small one drive a replayed R1 Pro"
 	@echo "make loop   record, convert, train, analyse, export and drive, small, on the simulated robot"
@@ -27,8 +24,8 @@ demo: setup
 	scripts/demo $(DEMO_BUNDLE) $(CHECKPOINT) $(EPISODES)
 
 loop: setup
-	cargo build --profile $(PROFILE) --locked $(if $(filter dev,$(PROFILE)),--workspace,--package sinew-trainer --package sinew-runtime)
-	scripts/loop $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+	cargo build --release --locked --package sinew-trainer --package sinew-runtime
+	scripts/loop
 
 test: setup
 	cargo fmt --all --check
