@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod convert;
 pub mod data;
+pub mod device;
 mod error;
 pub mod export;
 pub mod frozen;

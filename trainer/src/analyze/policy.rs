@@ -3,9 +3,9 @@
 use crate::Error;
 use crate::config::TrainConfig;
 use crate::data::{Choice, Corpus, Draw, Loader, Sample};
+use crate::device::on_gpu_or_cpu;
 use crate::export::engine::Engine;
 use crate::export::graph_policy::GraphPolicy;
-use crate::train::device::on_gpu_or_cpu;
 use crate::train::frames::{FrameSource, Purpose};
 use crate::train::learner::Learner;
 use crate::train::prepare::Preparer;

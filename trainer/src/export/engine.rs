@@ -1,7 +1,7 @@
-//! ONNX Runtime, as far as checking an export needs it.
+//! ONNX Runtime, as far as checking an export and analysing a bundle need it.
 
 use crate::Error;
-use crate::train::device;
+use crate::device;
 use ort::environment::Environment;
 use ort::session::{Session, SessionInputValue};
 use ort::value::Tensor;

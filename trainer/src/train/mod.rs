@@ -1,7 +1,6 @@
 //! Fine-tuning: flow-matching loss, gradients, optimiser steps, checkpoints.
 
 pub mod average;
-pub mod device;
 pub mod draws;
 pub mod forward;
 pub mod frames;

@@ -62,7 +62,7 @@ impl Setup {
     /// # Errors
     /// If it does not.
     pub fn new(config: TrainConfig) -> Result<Self, Error> {
-        let device = crate::train::device::open(&config.run)?;
+        let device = crate::device::open(&config.run)?;
         let folder = required("policy.checkpoint", &config.policy.checkpoint, "a policy's folder")?;
         let tokenizer = Some(config.policy.tokenizer.as_path()).filter(|path| !path.as_os_str().is_empty());
         let base = Checkpoint::open(folder, tokenizer)?;
