@@ -11,7 +11,7 @@ mod lookup;
 
 pub use lookup::{Command, Field, Source};
 
-use crate::envelope::{Capsule, Clearance, Operating, Workspace, validate_shapes, validate_workspace};
+use crate::envelope::{Block, Capsule, Clearance, Operating, Workspace, validate_shapes, validate_workspace};
 use crate::error::{Error, nearest_name};
 use crate::kinematics::{Kinematics, Link};
 use crate::unit::{Affine, Unit};
@@ -264,6 +264,8 @@ struct File {
     #[serde(default)]
     capsules: Vec<Capsule>,
     #[serde(default)]
+    blocks: Vec<Block>,
+    #[serde(default)]
     clearances: Vec<Clearance>,
 }
 
@@ -284,11 +286,13 @@ pub struct Embodiment {
     pub state_tables: Vec<StateTable>,
     /// Known layouts of policies.
     pub layouts: Vec<Layout>,
-    /// Shapes of its parts.
+    /// Round shapes of its parts.
     pub capsules: Vec<Capsule>,
+    /// Square ones.
+    pub blocks: Vec<Block>,
     /// Which parts stay how far apart.
     pub clearances: Vec<Clearance>,
-    /// The tree of links from the base to the hands, in the order of `hands`, and to the capsules.
+    /// The tree of links from the base to the hands, in the order of `hands`, and to the shapes.
     pub kinematics: Kinematics,
 }
 
@@ -336,8 +340,9 @@ impl Embodiment {
     pub fn parse(text: &str, path: &Path) -> Result<Self, Error> {
         let file: File = toml::from_str(text).map_err(|e| Error::file(path, e))?;
         let capsule_links = file.capsules.iter().map(|capsule| capsule.link.as_str());
+        let shape_links = capsule_links.chain(file.blocks.iter().map(|block| block.link.as_str()));
         let kinematics =
-            Kinematics::new(&file.links, &file.base_link, &file.hands, capsule_links, &file.groups)
+            Kinematics::new(&file.links, &file.base_link, &file.hands, shape_links, &file.groups)
                 .map_err(|message| Error::file(path, message))?;
         let embodiment = Self {
             name: file.name,
@@ -348,6 +353,7 @@ impl Embodiment {
             state_tables: file.state_tables,
             layouts: file.layouts,
             capsules: file.capsules,
+            blocks: file.blocks,
             clearances: file.clearances,
             kinematics,
         };
@@ -392,7 +398,7 @@ impl Embodiment {
         for hand in &self.hands {
             hand.workspace.as_ref().map_or(Ok(()), |workspace| validate_workspace(&hand.name, workspace))?;
         }
-        validate_shapes(&self.capsules, &self.clearances)?;
+        validate_shapes(&self.capsules, &self.blocks, &self.clearances)?;
         for layout in &self.layouts {
             self.check_layout(layout).map_err(|e| format!("layout `{}`: {e}", layout.name))?;
         }

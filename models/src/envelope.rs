@@ -135,6 +135,20 @@ pub struct Capsule {
     pub radius: f64,
 }
 
+/// A box about a part of the robot, along the axes of a link, metres.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Block {
+    /// The part it belongs to.
+    pub part: String,
+    /// The link it moves with.
+    pub link: String,
+    /// Its middle.
+    pub center: [f64; 3],
+    /// From face to face.
+    pub size: [f64; 3],
+}
+
 /// Two parts that stay so far from each other, metres.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -146,19 +160,37 @@ pub struct Clearance {
 }
 
 /// Checks shapes and distances against each other.
-pub(crate) fn validate_shapes(capsules: &[Capsule], clearances: &[Clearance]) -> Result<(), String> {
+pub(crate) fn validate_shapes(
+    capsules: &[Capsule],
+    blocks: &[Block],
+    clearances: &[Clearance],
+) -> Result<(), String> {
     for capsule in capsules {
         let numbers = capsule.from.iter().chain(&capsule.to);
         if !(capsule.radius > 0.0 && numbers.chain([&capsule.radius]).all(|value| value.is_finite())) {
             return Err(format!("a capsule of `{}` on `{}` is no shape", capsule.part, capsule.link));
         }
     }
+    for Block { part, link, center, size } in blocks {
+        let is_shape = size.iter().all(|size| *size > 0.0 && size.is_finite());
+        if !(is_shape && center.iter().all(|value| value.is_finite())) {
+            return Err(format!("a block of `{part}` on `{link}` is no shape"));
+        }
+    }
+    let has_block = |part: &String| blocks.iter().any(|block| block.part == *part);
+    let has_shape = |part: &String| has_block(part) || capsules.iter().any(|capsule| capsule.part == *part);
     for Clearance { parts, distance } in clearances {
-        if let Some(part) = parts.iter().find(|part| !capsules.iter().any(|capsule| capsule.part == **part)) {
-            return Err(format!("clearance of `{part}`: it has no capsules"));
+        let [one, other] = parts;
+        if let Some(part) = parts.iter().find(|part| !has_shape(part)) {
+            return Err(format!("clearance of `{part}`: it has no capsules or blocks"));
+        }
+        if has_block(one) && has_block(other) {
+            return Err(format!(
+                "clearance of `{one}` and `{other}`: both have blocks, and blocks are only held apart from capsules"
+            ));
         }
         if !(distance.is_finite() && *distance >= 0.0) {
-            return Err(format!("clearance of `{}` and `{}` is {distance} m", parts[0], parts[1]));
+            return Err(format!("clearance of `{one}` and `{other}` is {distance} m"));
         }
     }
     Ok(())

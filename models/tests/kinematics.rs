@@ -4,7 +4,7 @@
 use serde_json::Value;
 use sinew_models::embodiment::Embodiment;
 use sinew_models::kinematics::Frame;
-use sinew_models::separation::{Segment, Separation};
+use sinew_models::separation::Separation;
 use std::path::Path;
 
 const POSTURE_COUNT: usize = 1000;
@@ -58,27 +58,58 @@ fn the_so101s_hand_is_where_mujoco_puts_it_though_its_joints_are_in_degrees() {
     assert!(worst_m < 1e-5, "the largest distance is {worst_m} m");
 }
 
-#[test]
-fn the_r1_pros_parts_are_as_far_apart_as_mujoco_says() {
+/// The pairs of parts, and for every posture: their distances as found and as the posture has them.
+fn r1pro_distances() -> (Vec<[String; 2]>, Vec<(Vec<f64>, Value)>) {
     let robot = Embodiment::built_in("r1pro").unwrap();
     let separation = Separation::new(&robot);
     let mut frames = vec![Frame::BASE; robot.kinematics.link_count()];
-    let mut placed = vec![Segment::default(); separation.shape_count()];
+    let mut placed = separation.room();
     let file = postures("hand_positions.json");
     let parts: Vec<[String; 2]> = serde_json::from_value(file["distances_between"].clone()).unwrap();
     assert_eq!(parts, separation.pairs().iter().map(|pair| pair.parts.clone()).collect::<Vec<_>>());
-    let (mut worst_m, mut overlap_count) = (0.0_f64, 0);
-    for posture in file["postures"].as_array().unwrap() {
+    let of_posture = |posture: &Value| {
         robot.kinematics.frames(&r1pro_position(&robot, posture), &mut frames);
         separation.place(&frames, &mut placed);
-        for (pair, expected_m) in numbers(posture, "distances_m").into_iter().enumerate() {
-            let found_m = separation.distance_m(pair, &placed);
-            overlap_count += usize::from(expected_m < 0.0);
-            worst_m = worst_m.max((found_m - expected_m).abs());
-            assert!(separation.are_apart(pair, &placed, expected_m - 1e-5));
-            assert!(!separation.are_apart(pair, &placed, expected_m + 1e-5));
+        let distances_m: Vec<_> = (0..parts.len()).map(|pair| separation.distance_m(pair, &placed)).collect();
+        for (pair, found_m) in distances_m.iter().enumerate() {
+            assert!(separation.are_apart(pair, &placed, found_m - 1e-9));
+            assert!(!separation.are_apart(pair, &placed, found_m + 1e-9));
+        }
+        (distances_m, posture.clone())
+    };
+    let found = file["postures"].as_array().unwrap().iter().map(of_posture).collect();
+    (parts, found)
+}
+
+#[test]
+fn the_r1_pros_parts_are_as_far_apart_as_mujoco_says() {
+    let robot = Embodiment::built_in("r1pro").unwrap();
+    let (pairs, postures) = r1pro_distances();
+    let has_block = |parts: &[String; 2]| robot.blocks.iter().any(|block| parts.contains(&block.part));
+    let (mut worst_m, mut overlap_counts) = (0.0_f64, [0, 0]);
+    for (distances_m, posture) in postures {
+        let expected_m = numbers(&posture, "distances_m");
+        for ((parts, found_m), expected_m) in pairs.iter().zip(distances_m).zip(expected_m) {
+            overlap_counts[usize::from(has_block(parts))] += usize::from(expected_m < 0.0);
+            // How deep a capsule is in a block nobody asks.
+            let is_deep = has_block(parts) && expected_m < 0.0 && found_m < 0.0;
+            worst_m = worst_m.max(if is_deep { 0.0 } else { (found_m - expected_m).abs() });
         }
     }
     assert!(worst_m < 1e-5, "the largest difference is {worst_m} m");
-    assert!(overlap_count > 20, "only {overlap_count} overlaps were compared");
+    assert!(
+        overlap_counts.iter().all(|count| *count >= 5),
+        "overlaps that were compared: {overlap_counts:?}"
+    );
+}
+
+#[test]
+fn nothing_of_the_simulated_r1_pro_sticks_out_of_its_shapes() {
+    let (pairs, postures) = r1pro_distances();
+    for (distances_m, posture) in postures {
+        let scene_m = numbers(&posture, "scene_distances_m");
+        for ((parts, found_m), scene_m) in pairs.iter().zip(distances_m).zip(scene_m) {
+            assert!(found_m < scene_m.max(0.0), "{parts:?} are {scene_m} m apart, not {found_m}: {posture}");
+        }
+    }
 }

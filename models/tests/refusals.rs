@@ -156,16 +156,18 @@ fn names_and_units_that_the_robot_does_not_have_are_refused_with_the_nearest() {
     assert!(error.contains("r2pro") && error.contains("r1pro"), "{error}");
 }
 
+/// A built-in description with one place changed, as a file of the user's.
+fn altered(text: &str, from: &str, to: &str) -> Result<Embodiment, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    assert!(text.contains(from), "{from}");
+    std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
+    Embodiment::named(path.to_str().unwrap()).map_err(|error| error.to_string())
+}
+
 #[test]
 fn a_robot_in_a_file_may_be_any_but_not_contradict_itself() {
-    let text = include_str!("../embodiments/so101.toml");
-    let folder = tempfile::tempdir().unwrap();
-    let open = |from: &str, to: &str| {
-        let path = folder.path().join("mine.toml");
-        assert!(text.contains(from), "{from}");
-        std::fs::write(&path, text.replacen(from, to, 1)).unwrap();
-        Embodiment::named(path.to_str().unwrap()).map_err(|error| error.to_string())
-    };
+    let open = |from, to| altered(include_str!("../embodiments/so101.toml"), from, to);
     assert_eq!(open("name = \"so101\"", "name = \"mine\"").unwrap().name, "mine");
     let cases = [
         ("velocity = 120.0", "velocity = 301.0", "operating velocity 301 is more than the 300"),
@@ -176,6 +178,30 @@ fn a_robot_in_a_file_may_be_any_but_not_contradict_itself() {
         ("lower = [-0.3,", "lower = [0.9,", "is no box"),
         ("link = \"gripperframe\"", "link = \"griperframe\"", "no joint carries link `griperframe`"),
         ("lead = 30.0", "leed = 30.0", "leed"),
+    ];
+    for (from, to, expected) in cases {
+        let error = open(from, to).unwrap_err();
+        assert!(error.contains(expected) && error.contains("mine.toml"), "{to}: {error}");
+    }
+}
+
+#[test]
+fn shapes_that_are_none_and_those_that_cannot_be_held_apart_are_refused() {
+    let open = |from, to| altered(include_str!("../embodiments/r1pro.toml"), from, to);
+    let cases = [
+        ("radius = 0.065", "radius = 0.0", "a capsule of `torso` on `torso_link1` is no shape"),
+        (
+            "size = [0.17, 0.3, 0.38]",
+            "size = [0.17, -0.3, 0.38]",
+            "a block of `torso` on `torso_link4` is no shape",
+        ),
+        (
+            "[\"left_arm\", \"torso\"]",
+            "[\"left_leg\", \"torso\"]",
+            "`left_leg`: it has no capsules or blocks",
+        ),
+        ("[\"left_arm\", \"torso\"]", "[\"base\", \"torso\"]", "`base` and `torso`: both have blocks"),
+        ("distance = 0.01", "distance = -0.01", "clearance of `left_arm` and `torso` is -0.01 m"),
     ];
     for (from, to, expected) in cases {
         let error = open(from, to).unwrap_err();

@@ -53,18 +53,39 @@ def urdf(robot: dict) -> str:
 
 
 def with_shapes(robot: dict) -> tuple[mujoco.MjModel, dict[str, list[int]]]:
-    """A model of the description's links and capsules, and the geoms of each part."""
+    """A model of the description's links and shapes, and the geoms of each part."""
     spec = mujoco.MjSpec.from_string(urdf(robot))
-    for index, capsule in enumerate(robot.get("capsules", [])):
+    capsules, blocks = robot.get("capsules", []), robot.get("blocks", [])
+    for index, shape in enumerate([*capsules, *blocks]):
         # The base link of a URDF becomes MuJoCo's world.
-        body = spec.worldbody if capsule["link"] == robot["base_link"] else spec.body(capsule["link"])
-        body.add_geom(name=f"c{index}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=[capsule["radius"], 0, 0],
-                      fromto=[*capsule["from"], *capsule["to"]])
+        body = spec.worldbody if shape["link"] == robot["base_link"] else spec.body(shape["link"])
+        if shape in blocks:
+            body.add_geom(name=f"s{index}", type=mujoco.mjtGeom.mjGEOM_BOX, pos=shape["center"], size=[size / 2 for size in shape["size"]])
+        else:
+            body.add_geom(name=f"s{index}", type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=[shape["radius"], 0, 0], fromto=[*shape["from"], *shape["to"]])
     model = spec.compile()
     parts: dict[str, list[int]] = {}
-    for index, capsule in enumerate(robot.get("capsules", [])):
-        parts.setdefault(capsule["part"], []).append(model.geom(f"c{index}").id)
+    for index, shape in enumerate([*capsules, *blocks]):
+        parts.setdefault(shape["part"], []).append(model.geom(f"s{index}").id)
     return model, parts
+
+
+def scene_parts(scene: mujoco.MjModel) -> dict[str, list[int]]:
+    """The scene's own geoms, by the part they belong to."""
+    parts: dict[str, list[int]] = {}
+    for geom in range(scene.ngeom):
+        body, is_box = scene.body(scene.geom_bodyid[geom]).name, scene.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX
+        side = body.split("_")[0]
+        if body == "torso_link4":
+            part = "torso" if is_box else "head"
+        elif body in (f"{side}_arm_base_link", f"{side}_arm_link1"):
+            part = f"{side}_shoulder"
+        elif body.startswith(tuple(f"{side}_{kind}_" for side in SIDES for kind in ("arm", "gripper"))):
+            part = f"{side}_arm"
+        else:
+            part = {"base_link": "base"}.get(body, "torso" if side == "torso" else "")
+        parts.setdefault(part, []).append(geom)
+    return parts
 
 
 def pose(model: mujoco.MjModel, data: mujoco.MjData, posture: dict[str, float]) -> None:
@@ -83,27 +104,32 @@ def r1pro() -> str:
     robot = described("r1pro")
     model, parts = with_shapes(robot)
     data = mujoco.MjData(model)
+    pairs = [pair["parts"] for pair in robot["clearances"]]
+    own = scene_parts(scene)
     table = read_table()
     rng = np.random.default_rng(0)
     postures, worst_m = [], 0.0
     for _ in range(POSTURE_COUNT):
         posture = {name: round(rng.uniform(*scene.joint(name).range), 6) for names in GROUPS.values() for name in names}
         # The simulator's base_link stays at the world's origin.
-        pose(scene, scene_data, posture)
+        # Grippers anywhere between closed and open.
+        fingers = {f"{side}_gripper_finger_joint{i}": at for side in SIDES for at in [rng.uniform(0, 0.05)] for i in (1, 2)}
+        pose(scene, scene_data, posture | fingers)
         hands_m = np.array([scene_data.body(f"{side}_gripper_link").xpos for side in SIDES]) + TABLE_FROM_SIM_BASE_M
         table_m = np.array([link_pose(table, f"{side}_gripper_base", posture)[:3, 3] for side in SIDES])
         worst_m = max(worst_m, np.linalg.norm(hands_m - table_m, axis=1).max())
         pose(model, data, posture)
         row = {group: [posture[name] for name in names] for group, names in GROUPS.items()}
         row |= {f"{side}_hand_mujoco_m": hand.round(8).tolist() for side, hand in zip(SIDES, hands_m, strict=True)}
-        row["distances_m"] = [round(distance_m(model, data, *(parts[part] for part in pair["parts"])), 7) for pair in robot["clearances"]]
+        row["distances_m"] = [round(distance_m(model, data, *(parts[part] for part in pair)), 7) for pair in pairs]
+        row["scene_distances_m"] = [round(distance_m(scene, scene_data, *(own[part] for part in pair)), 5) for pair in pairs]
         postures.append(row)
     if worst_m > TOLERANCE_M:
         raise SystemExit(f"MuJoCo's scene and the table differ by {worst_m} m")
     header = {
         "mujoco_base_to_table_base_m": TABLE_FROM_SIM_BASE_M.round(9).tolist(),
         "worst_difference_to_table_m": float(worst_m),
-        "distances_between": [pair["parts"] for pair in robot["clearances"]],
+        "distances_between": pairs,
     }
     return lines(header, postures)
 

@@ -7,7 +7,7 @@ use crate::motion::Joints;
 use sinew_models::embodiment::Embodiment;
 use sinew_models::envelope::Workspace;
 use sinew_models::kinematics::{Frame, Kinematics};
-use sinew_models::separation::{Segment, Separation};
+use sinew_models::separation::{Placed, Separation};
 use sinew_sync::radians;
 
 /// Kept in reserve everywhere: the way to standstill is looked at in a few places only, and between two of them hands and
@@ -26,7 +26,7 @@ pub(super) struct Room {
     /// Joints that a posture depends on.
     joints: Vec<usize>,
     frames: Vec<Frame>,
-    placed: Vec<Segment>,
+    placed: Vec<Placed>,
 }
 
 /// A hand and the box it has to be in.
@@ -65,7 +65,7 @@ impl Room {
                 .collect(),
             joints: kinematics.joints().map(|(group, joint)| joints.index(group, joint)).collect(),
             frames: vec![Frame::BASE; kinematics.link_count()],
-            placed: vec![Segment::default(); separation.shape_count()],
+            placed: separation.room(),
             extra_clearance_m: RESERVE_M + config.extra_clearance_m,
             kinematics,
             separation,

@@ -3,7 +3,7 @@
 
 use sinew_models::embodiment::Embodiment;
 use sinew_models::kinematics::Frame;
-use sinew_models::separation::{Segment, Separation};
+use sinew_models::separation::{Placed, Separation};
 use sinew_runtime::safety::{Outcome, State};
 
 /// Rounding of sums and differences of the numbers at hand.
@@ -39,7 +39,7 @@ pub(crate) struct Checker {
     robot: Embodiment,
     separation: Separation,
     frames: Vec<Frame>,
-    placed: Vec<Segment>,
+    placed: Vec<Placed>,
     group_starts: Vec<usize>,
     last: Option<Sent>,
 }
@@ -79,7 +79,7 @@ impl Checker {
         let separation = Separation::new(&robot);
         Self {
             frames: vec![Frame::BASE; robot.kinematics.link_count()],
-            placed: vec![Segment::default(); separation.shape_count()],
+            placed: separation.room(),
             lines,
             robot,
             separation,
