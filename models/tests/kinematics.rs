@@ -58,36 +58,42 @@ fn the_so101s_hand_is_where_mujoco_puts_it_though_its_joints_are_in_degrees() {
     assert!(worst_m < 1e-5, "the largest distance is {worst_m} m");
 }
 
-/// The pairs of parts, and for every posture: their distances as found and as the posture has them.
-fn r1pro_distances() -> (Vec<[String; 2]>, Vec<(Vec<f64>, Value)>) {
+struct Distances {
+    /// The parts of each pair.
+    pairs: Vec<[String; 2]>,
+    /// For every posture, which has MuJoCo's distances: what we find.
+    postures: Vec<(Value, Vec<f64>)>,
+}
+
+fn r1pro_distances() -> Distances {
     let robot = Embodiment::built_in("r1pro").unwrap();
     let separation = Separation::new(&robot);
     let mut frames = vec![Frame::BASE; robot.kinematics.link_count()];
     let mut placed = separation.room();
     let file = postures("hand_positions.json");
-    let parts: Vec<[String; 2]> = serde_json::from_value(file["distances_between"].clone()).unwrap();
-    assert_eq!(parts, separation.pairs().iter().map(|pair| pair.parts.clone()).collect::<Vec<_>>());
+    let pairs: Vec<[String; 2]> = serde_json::from_value(file["distances_between"].clone()).unwrap();
+    assert_eq!(pairs, separation.pairs().iter().map(|pair| pair.parts.clone()).collect::<Vec<_>>());
     let of_posture = |posture: &Value| {
         robot.kinematics.frames(&r1pro_position(&robot, posture), &mut frames);
         separation.place(&frames, &mut placed);
-        let distances_m: Vec<_> = (0..parts.len()).map(|pair| separation.distance_m(pair, &placed)).collect();
+        let distances_m: Vec<_> = (0..pairs.len()).map(|pair| separation.distance_m(pair, &placed)).collect();
         for (pair, found_m) in distances_m.iter().enumerate() {
             assert!(separation.are_apart(pair, &placed, found_m - 1e-9));
             assert!(!separation.are_apart(pair, &placed, found_m + 1e-9));
         }
-        (distances_m, posture.clone())
+        (posture.clone(), distances_m)
     };
-    let found = file["postures"].as_array().unwrap().iter().map(of_posture).collect();
-    (parts, found)
+    let postures = file["postures"].as_array().unwrap().iter().map(of_posture).collect();
+    Distances { pairs, postures }
 }
 
 #[test]
 fn the_r1_pros_parts_are_as_far_apart_as_mujoco_says() {
     let robot = Embodiment::built_in("r1pro").unwrap();
-    let (pairs, postures) = r1pro_distances();
+    let Distances { pairs, postures } = r1pro_distances();
     let has_block = |parts: &[String; 2]| robot.blocks.iter().any(|block| parts.contains(&block.part));
     let (mut worst_m, mut overlap_counts) = (0.0_f64, [0, 0]);
-    for (distances_m, posture) in postures {
+    for (posture, distances_m) in postures {
         let expected_m = numbers(&posture, "distances_m");
         for ((parts, found_m), expected_m) in pairs.iter().zip(distances_m).zip(expected_m) {
             overlap_counts[usize::from(has_block(parts))] += usize::from(expected_m < 0.0);
@@ -105,8 +111,8 @@ fn the_r1_pros_parts_are_as_far_apart_as_mujoco_says() {
 
 #[test]
 fn nothing_of_the_simulated_r1_pro_sticks_out_of_its_shapes() {
-    let (pairs, postures) = r1pro_distances();
-    for (distances_m, posture) in postures {
+    let Distances { pairs, postures } = r1pro_distances();
+    for (posture, distances_m) in postures {
         let scene_m = numbers(&posture, "scene_distances_m");
         for ((parts, found_m), scene_m) in pairs.iter().zip(distances_m).zip(scene_m) {
             assert!(found_m < scene_m.max(0.0), "{parts:?} are {scene_m} m apart, not {found_m}: {posture}");

@@ -33,6 +33,10 @@ class Body(ABC):
     def reset(self, seed: int, scene: object = None) -> None:
         """Back to the start, where the seed says where things lie; or to a scene that `state` told of."""
 
+    def wrong_with(self, scene: object) -> str:
+        """Why it cannot be reset to a scene; empty where it can."""
+        return "" if scene is None else f"this body knows no scenes, found {scene!r:.80}"
+
     @abstractmethod
     def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
         """One step towards each group's references, the base at a velocity in its own frame."""

@@ -54,6 +54,11 @@ class MujocoBody(Body):
         self._step_count = 0
         self._shifts = np.random.default_rng(seed)
 
+    def wrong_with(self, scene: object) -> str:
+        count = self.rig.model.nq
+        is_scene = isinstance(scene, list) and len(scene) == count and all(isinstance(x, int | float) and np.isfinite(x) for x in scene)
+        return "" if scene is None or is_scene else f"a scene is {count} finite numbers, found {scene!r:.80}"
+
     def step(self, references: dict[str, np.ndarray], base_velocity: np.ndarray) -> None:
         action = np.zeros(23)
         action[:3] = heading(self.rig) @ base_velocity

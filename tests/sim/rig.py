@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("MUJOCO_GL", "egl")
@@ -32,6 +33,8 @@ DAMPING = 1e-3
 # What the arm's second joint is pulled towards, outwards, as far as the hand's pose leaves it free, and how strongly: elbows that stay close graze the torso,
 # and the safety core would not let a policy do what it was shown.
 ELBOW_OUT_RAD, ELBOW_PULL = 1.4, 0.1
+# How far a varied motion keeps an arm off the torso, how many are tried, and what share of the way from posture to posture is between looks.
+CLEAR_M, TRIES, LOOK_SHARE = 0.03, 20, 0.2
 # Actions a second that the picker is made for, and how fast its varied motions turn a joint at most: what a robot's limits allow, with something in hand.
 PICK_HZ = 30
 FASTEST_RAD_S = 1.4
@@ -158,6 +161,32 @@ class Rig:
             data.qpos[qpos] = np.clip(data.qpos[qpos] + np.clip(inverse @ error + swivel, -0.2, 0.2), low, high)
         return data.qpos[qpos].copy()
 
+    def solve_plan(self, side: str, plan: list[Waypoint], yaw_rad: float, start_rad: np.ndarray) -> list[np.ndarray]:
+        """The postures of a plan, from the one it begins in."""
+        postures_rad = [start_rad]
+        for waypoint in plan:
+            postures_rad.append(self.solve_arm(side, waypoint.gripper_m, yaw_rad, postures_rad[-1]))
+        return postures_rad
+
+    def is_clear(self, side: str, postures_rad: list[np.ndarray]) -> bool:
+        """Whether an arm keeps off the torso from posture to posture."""
+        model, data = self.model, self._ik_data
+        joints = [model.joint(f"{side}_arm_joint{i}").qposadr[0] for i in range(1, 8)]
+        # Its first link turns on the torso's side.
+        moving = [f"{side}_arm_link{i}" for i in range(2, 8)] + [f"{side}_gripper_link"]
+        arm, torso = (
+            [geom for geom in range(model.ngeom) if model.body(model.geom_bodyid[geom]).name in bodies]
+            for bodies in (moving, [f"torso_link{i}" for i in range(1, 5)])
+        )
+        data.qpos[:] = self.data.qpos
+        for before, after in pairwise(postures_rad):
+            for share in np.arange(LOOK_SHARE, 1 + 1e-9, LOOK_SHARE):
+                data.qpos[joints] = before + share * (after - before)
+                mujoco.mj_kinematics(model, data)
+                if any(mujoco.mj_geomDistance(model, data, a, b, CLEAR_M, None) < CLEAR_M for a in arm for b in torso):
+                    return False
+        return True
+
     def pick_and_place(
         self, side: str, item: str, variety: np.random.Generator | None = None, start: np.ndarray | None = None
     ) -> Iterator[np.ndarray]:
@@ -170,8 +199,7 @@ class Rig:
         arm = slice(ARM_START[side], ARM_START[side] + 7)
         gripper = arm.stop
         at = self.data.body(item).xpos.copy()
-        w, z = self.data.body(item).xquat[[0, 3]]
-        yaw_rad = 2 * np.arctan2(z, w) if item == "cube" else 0.0
+        yaw_rad = level_yaw_rad(self.data.body(item).xmat.reshape(3, 3)) if item == "cube" else 0.0
         plan = [
             Waypoint(at + [-0.05, 0, 0.09], OPEN_M, 30),
             Waypoint(at + [0, 0, 0.004], OPEN_M, 20),
@@ -181,10 +209,13 @@ class Rig:
             Waypoint(TRAY_DROP_M, OPEN_M, 10),
             Waypoint(TRAY_DROP_M + [-0.04, 0, 0.05], OPEN_M, 10),
         ]
-        plan = plan if variety is None else vary(plan, variety)
-        postures_rad = [start[arm]]
-        for waypoint in plan:
-            postures_rad.append(self.solve_arm(side, waypoint.gripper_m, yaw_rad, postures_rad[-1]))
+        postures_rad = self.solve_plan(side, plan, yaw_rad, start[arm])
+        for _ in range(0 if variety is None else TRIES):
+            varied = vary(plan, variety)
+            varied_rad = self.solve_plan(side, varied, yaw_rad, start[arm])
+            if self.is_clear(side, varied_rad):
+                plan, postures_rad = varied, varied_rad
+                break
 
         action = start.copy()
         for start_rad, end_rad, waypoint in zip(postures_rad, postures_rad[1:], plan, strict=False):
@@ -220,6 +251,12 @@ def steps_between(start_rad: np.ndarray, end_rad: np.ndarray, least: int) -> int
 def ease(done: float) -> float:
     """0..1 -> 0..1 with zero speed at both ends."""
     return done * done * (3 - 2 * done)
+
+
+def level_yaw_rad(rotation: np.ndarray) -> float:
+    """How a cube's sides are turned about the vertical, whichever side it lies on: -45 to 45 degrees."""
+    level = rotation[:, np.abs(rotation[2]).argmin()]
+    return (np.arctan2(level[1], level[0]) + np.pi / 4) % (np.pi / 2) - np.pi / 4
 
 
 def approach_rotation(yaw_rad: float) -> np.ndarray:

@@ -283,6 +283,8 @@ class Robot:
                 self.bridge.faults.heal(which)
                 self.log.note(**command)
             case {"reset": seed}:
+                if wrong := self.body.wrong_with(command.get("scene")):
+                    return {"error": wrong}
                 self.start_wanted = int(seed), command.get("scene")
                 return {}
             case {"state": _}:

@@ -53,6 +53,8 @@ class Stepped:
     def obey(self, command: dict) -> dict:
         match command:
             case {"reset": seed}:
+                if wrong := self.robot.body.wrong_with(command.get("scene")):
+                    return {"error": wrong}
                 self.robot.log.clear()
                 self.robot.reset(int(seed), command.get("scene"))
                 self.due_s = self.robot.reading.time_s

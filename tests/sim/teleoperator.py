@@ -48,7 +48,10 @@ class Teleoperator:
 
     def ask(self, command: dict) -> dict:
         for reply in self.session.get(self.bridge.key(COMMAND_KEY), payload=json.dumps(command), timeout=10.0):
-            return json.loads(reply.ok.payload.to_string())
+            answer = json.loads(reply.ok.payload.to_string())
+            if "error" in answer:
+                raise ValueError(answer["error"])
+            return answer
         raise TimeoutError("the robot does not answer")
 
     def say(self, topic: str, text: str) -> None:
