@@ -35,6 +35,11 @@ test: setup
 	else \
 		set -x; cargo test --workspace --locked --lib --bins --tests; \
 	fi
+	@if scripts/sim-python >/dev/null; then \
+		set -x; scripts/loop debug; \
+	else \
+		echo "MuJoCo cannot draw here: the loop was not run"; \
+	fi
 	cargo test --workspace --locked --doc
 	RUSTDOCFLAGS="--deny warnings" cargo doc --workspace --locked --no-deps
 	@if cargo deny --version >/dev/null 2>&1; then \
