@@ -111,8 +111,7 @@ def r1pro() -> str:
     postures, worst_m = [], 0.0
     for _ in range(POSTURE_COUNT):
         posture = {name: round(rng.uniform(*scene.joint(name).range), 6) for names in GROUPS.values() for name in names}
-        # The simulator's base_link stays at the world's origin.
-        # Grippers anywhere between closed and open.
+        # Grippers are anywhere between closed and open; the simulator's base_link stays at the world's origin.
         fingers = {f"{side}_gripper_finger_joint{i}": at for side in SIDES for at in [rng.uniform(0, 0.05)] for i in (1, 2)}
         pose(scene, scene_data, posture | fingers)
         hands_m = np.array([scene_data.body(f"{side}_gripper_link").xpos for side in SIDES]) + TABLE_FROM_SIM_BASE_M
