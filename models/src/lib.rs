@@ -11,6 +11,7 @@ pub mod envelope;
 mod error;
 mod expert;
 pub mod flow;
+pub mod formula;
 pub mod kinematics;
 pub mod masks;
 mod nn;

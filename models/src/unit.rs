@@ -42,6 +42,15 @@ impl Unit {
         }
     }
 
+    /// The unit of speeds of what is measured in it; none if it has no name here.
+    pub fn a_second(self) -> Option<Self> {
+        match self {
+            Self::Radian => Some(Self::RadianPerSecond),
+            Self::Metre => Some(Self::MetrePerSecond),
+            _ => None,
+        }
+    }
+
     /// The unit's symbol.
     pub fn symbol(self) -> &'static str {
         match self {

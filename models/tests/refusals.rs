@@ -234,7 +234,8 @@ fn frames_and_vectors_of_another_size_are_refused() {
     let dimension = |(i, statistics)| sinew_models::contract::Dimension {
         name: format!("joint{i}"),
         unit: Unit::Radian,
-        source_index: i,
+        source_index: Some(i),
+        derived: None,
         statistics,
     };
     let vector = sinew_models::contract::Vector {

@@ -179,6 +179,16 @@ impl fmt::Display for NotReady {
     }
 }
 
+/// When samples are wanted of.
+struct Time<'a> {
+    at: Stamp,
+    /// When the reference frame reached us.
+    received_at: Stamp,
+    now: Stamp,
+    /// What it is called in a reason.
+    name: &'a str,
+}
+
 /// Turns streams into observations.
 #[derive(Clone, Debug)]
 pub struct Synchronizer {
@@ -255,44 +265,66 @@ impl Synchronizer {
         reference: &Sample<P>,
         now: Stamp,
     ) -> Result<Observation<P>, NotReady> {
+        let (at, received_at) = (reference.captured_at, reference.received_at);
+        let time = Time { at, received_at, now, name: &self.camera_names[0] };
         let frames = streams.cameras.iter().zip(&self.camera_names);
         let frames = frames
-            .map(|(camera, name)| self.near(camera, name, reference, now).map(|sample| sample.value.clone()))
+            .map(|(camera, name)| self.near(camera, name, &time).map(|sample| sample.value.clone()))
             .collect::<Result<Vec<_>, NotReady>>()?;
-        let mut feedback: Vec<Option<&Feedback>> = vec![None; streams.groups.len()];
-        for group in self.state.groups() {
-            let sample = self.near(&streams.groups[group], &self.group_names[group], reference, now)?;
-            feedback[group] = Some(&sample.value);
-        }
+        let feedback = self.feedback(&streams.groups, &time)?;
+        let before = match self.state.look_back_ns() {
+            Some(look_back_ns) => {
+                let name = &format!("{:.0} ms before {}", ms(look_back_ns), time.name);
+                self.feedback(
+                    &streams.groups,
+                    &Time { at: Stamp::from_ns(at.ns() - look_back_ns), name, ..time },
+                )?
+            }
+            None => vec![None; streams.groups.len()],
+        };
         let nothing = Feedback::default();
-        let state = self.state.build(|group| feedback[group].unwrap_or(&nothing));
-        let (captured_at, received_at) = (reference.captured_at, reference.received_at);
-        Ok(Observation { captured_at, received_at, frames, state })
+        let state = self
+            .state
+            .build(|group| feedback[group].unwrap_or(&nothing), |group| before[group].unwrap_or(&nothing));
+        Ok(Observation { captured_at: at, received_at, frames, state })
     }
 
-    /// The sample of a stream that is nearest to the reference frame.
-    fn near<'a, T, P>(
+    /// What each group that the state needs reported at a time; nothing of the others.
+    fn feedback<'a>(
+        &self,
+        groups: &'a [Stream<Feedback>],
+        time: &Time<'_>,
+    ) -> Result<Vec<Option<&'a Feedback>>, NotReady> {
+        let mut feedback = vec![None; groups.len()];
+        for group in self.state.groups() {
+            let sample = self.near(&groups[group], &self.group_names[group], time)?;
+            feedback[group] = Some(&sample.value);
+        }
+        Ok(feedback)
+    }
+
+    /// The sample of a stream that was taken nearest to a time.
+    fn near<'a, T>(
         &self,
         stream: &'a Stream<T>,
         name: &str,
-        reference: &Sample<P>,
-        now: Stamp,
+        time: &Time<'_>,
     ) -> Result<&'a Sample<T>, NotReady> {
         let stream_name = || name.to_owned();
-        let nothing = || self.explain(stream, name, now, NotReady::NothingYet { stream: stream_name() });
+        let nothing = || self.explain(stream, name, time.now, NotReady::NothingYet { stream: stream_name() });
         let newest = stream.newest().ok_or_else(nothing)?;
-        let has_reached = newest.captured_at >= reference.captured_at;
-        if !has_reached && now.ns_since(reference.received_at) < self.limits.settle_ns {
+        let has_reached = newest.captured_at >= time.at;
+        if !has_reached && time.now.ns_since(time.received_at) < self.limits.settle_ns {
             return Err(NotReady::Settling { stream: stream_name() });
         }
-        let nearest = stream.history().nearest(reference.captured_at).unwrap_or(newest);
-        let skew_ns = nearest.captured_at.ns_since(reference.captured_at);
+        let nearest = stream.history().nearest(time.at).unwrap_or(newest);
+        let skew_ns = nearest.captured_at.ns_since(time.at);
         let max_skew_ns = self.limits.max_skew_ns;
         if skew_ns.abs() <= max_skew_ns {
             return Ok(nearest);
         }
-        let reference = self.camera_names[0].clone();
+        let reference = time.name.to_owned();
         let skewed = NotReady::Skewed { stream: stream_name(), reference, skew_ns, max_skew_ns };
-        Err(self.explain(stream, name, now, skewed))
+        Err(self.explain(stream, name, time.now, skewed))
     }
 }

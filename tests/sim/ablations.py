@@ -1,9 +1,9 @@
 """What each way of training does to success: the same policy trained again and again, with one thing changed, and evaluated.
 
-    ablations.py SINEW_TRAINER SINEW_RUNTIME --vlm-of POLICY --dataset DATASET --output FOLDER [--only NAME ..]
+    ablations.py SINEW_TRAINER SINEW_RUNTIME --vlm-of POLICY --data FILE.toml --output FOLDER [--only NAME ..]
 
-Every variant is trained with each of `--training-seeds`. Results are lines of FOLDER/results.jsonl; what is there already is not done again. The table is
-printed at the end, and with `--table` at once.
+Every variant is trained with each of `--training-seeds`. Results are lines of FOLDER/results.jsonl; what is there already is not done again. The tables are
+printed at the end, and with `--table` at once. Two of it may run side by side, each with seeds and a folder of its own; their results can be put together.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 from collections import defaultdict
+from itertools import product
 from math import sqrt
 from pathlib import Path
 
@@ -30,11 +31,9 @@ VARIANTS = {
     "stride_2": ("every second frame (15 steps a second)", ["--data.frame_stride", "2"]),
     "clean_prefix": ("real-time chunking in training", ["--loss.max_clean_steps", "10"]),
 }
-# Evaluated on the first training seed's policy of a variant: variant, schedule mode, latency in ms.
-MODES = [
-    *[("plain", mode, latency_ms) for mode in ("sync", "ensemble", "blend", "rtc") for latency_ms in (0, 100, 200)],
-    *[("clean_prefix", mode, latency_ms) for mode in ("rtc", "rtc-trained") for latency_ms in (0, 100, 200)],
-]
+# These variants' policies are evaluated in each of these schedule modes with each latency. `rtc-trained` needs a policy trained for it.
+MODES = {"plain": ("sync", "ensemble", "blend", "rtc"), "clean_prefix": ("sync", "ensemble", "blend", "rtc", "rtc-trained")}
+LATENCIES_MS = (0, 100, 200)
 Z = 1.959964
 
 
@@ -67,19 +66,18 @@ class Ablations:
             tokenizer = args.vlm_of / "tokenizer.json"
             self.run(args.trainer, "init", "--config", DOCS / "config.json", *vlm, "--tokenizer", tokenizer, "--seed", seed, "--output", base)
         flags = ["--run.output", run, "--run.seed", seed, "--policy.checkpoint", base, "--cache.folder", args.output / "cache"]
-        data = ["--data.datasets", f'[{{ path = "{args.dataset}" }}]']
-        config = ["--config", DOCS / "train.toml", "--config", DOCS / "ablation.toml"]
+        config = [part for file in (DOCS / "train.toml", DOCS / "ablation.toml", args.data) for part in ("--config", file)]
         resume = ["--resume"] if run.exists() else []
-        self.run(args.trainer, "train", *config, *resume, *flags, *data, *VARIANTS[variant][1])
+        self.run(args.trainer, "train", *config, *resume, *flags, *VARIANTS[variant][1])
         self.run(args.trainer, "export", "--checkpoint", run / "checkpoints/last", "--output", bundle, "--layout", "behavior-2025-top32", "--dtype", "f16")
         return bundle
 
-    def evaluate(self, name: str, variant: str, seed: int, more: list[str]) -> None:
+    def evaluate(self, name: str, variant: str, seed: int, episodes: str, more: list[str]) -> None:
         if name in self.done:
             return
         folder = self.args.output / "evaluations" / name
         self.run(
-            self.args.runtime, "eval", "--bundle", self.policy(variant, seed), "--seeds", self.args.episodes, "--max-seconds", "15",
+            self.args.runtime, "eval", "--bundle", self.policy(variant, seed), "--seeds", episodes, "--max-seconds", "15",
             "--output", folder, "--rig", RIG, *more,
         )
         found = json.loads((folder / "eval.json").read_text())
@@ -90,16 +88,17 @@ class Ablations:
             file.write(json.dumps(self.done[name]) + "\n")
 
     def all(self) -> None:
-        wanted = self.args.only or list(VARIANTS)
-        for seed in self.args.training_seeds:
+        args = self.args
+        wanted = args.only or list(VARIANTS)
+        for seed in args.training_seeds:
             for variant in wanted:
-                self.evaluate(f"{variant}/{seed}", variant, seed, [])
-        for variant, mode, latency_ms in MODES:
-            if variant in wanted:
-                config = self.args.output / f"{mode}.toml"
-                config.write_text(f'[schedule]\nmode = "{mode}"\n')
-                seed = self.args.training_seeds[0]
-                self.evaluate(f"{variant}/{seed}/{mode}/{latency_ms}", variant, seed, ["--config", config, "--extra-latency-ms", latency_ms])
+                self.evaluate(f"{variant}/{seed}", variant, seed, args.episodes, [])
+        modes = [(variant, mode) for variant in wanted for mode in MODES.get(variant, [])]
+        for (variant, mode), latency_ms, seed in product(modes, LATENCIES_MS, args.training_seeds):
+            config = args.output / f"{mode}.toml"
+            config.write_text(f'[schedule]\nmode = "{mode}"\n')
+            more = ["--config", config, "--extra-latency-ms", latency_ms]
+            self.evaluate(f"{variant}/{seed}/{mode}/{latency_ms}", variant, seed, args.mode_episodes, more)
 
     def table(self) -> None:
         by_variant = defaultdict(list)
@@ -116,13 +115,15 @@ class Ablations:
             each = ", ".join(f"{sum(got for got, _ in seed.values())}/{sum(of for _, of in seed.values())}" for seed in seeds)
             print(f"| {VARIANTS[variant][0]} | {' | '.join(cells)} | {100 * low:.0f}-{100 * high:.0f} % | {each} |")
         print("\n| policy | mode | 0 ms | 100 ms | 200 ms |\n|---|---|---|---|---|")
-        rows = defaultdict(dict)
+        rows = defaultdict(lambda: defaultdict(lambda: [0, 0]))
         for name, found in self.done.items():
             if name.count("/") == 3:
                 variant, _, mode, latency_ms = name.split("/")
-                rows[variant, mode][latency_ms] = sum(got for got, _ in found["tasks"].values()), sum(of for _, of in found["tasks"].values())
+                for counts in found["tasks"].values():
+                    sums = rows[variant, mode][int(latency_ms)]
+                    sums[:] = [sum_ + count for sum_, count in zip(sums, counts)]
         for (variant, mode), by_latency in rows.items():
-            cells = [f"{by_latency[ms][0]}/{by_latency[ms][1]}" if ms in by_latency else "" for ms in ("0", "100", "200")]
+            cells = [f"{by_latency[ms][0]}/{by_latency[ms][1]}" for ms in LATENCIES_MS]
             print(f"| {VARIANTS[variant][0]} | `{mode}` | {' | '.join(cells)} |")
 
 
@@ -131,10 +132,11 @@ def main() -> None:
     parser.add_argument("trainer", type=Path, help="sinew-trainer")
     parser.add_argument("runtime", type=Path, help="sinew-runtime")
     parser.add_argument("--vlm-of", type=Path, required=True, help="policy that has learned to see the tasks")
-    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True, help="configuration that says what is trained on, over train.toml")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--training-seeds", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--episodes", default="0..49", help="seeds of the evaluation")
+    parser.add_argument("--episodes", default="0..24", help="scenes that every policy is evaluated on")
+    parser.add_argument("--mode-episodes", default="0..9", help="and in each schedule mode with each latency")
     parser.add_argument("--only", nargs="+", choices=sorted(VARIANTS))
     parser.add_argument("--table", action="store_true", help="only print what is there")
     args = parser.parse_args()

@@ -23,7 +23,8 @@ fn normalizer(case: &Case, feature: &str, kind: &str, width: usize) -> Normalize
     let dimension = |(i, statistics)| Dimension {
         name: format!("{feature}[{i}]"),
         unit: Unit::One,
-        source_index: i,
+        source_index: Some(i),
+        derived: None,
         statistics,
     };
     let dimensions = statistics.dimensions.into_iter().enumerate().map(dimension).collect();

@@ -191,6 +191,7 @@ fn a_wrist_that_stands_still_is_told_to() {
     let remedied = bench.train("remedied", &dataset, &[&found.diagnosis.remedy_toml]);
     let found = bench.analyze("after", &remedied, &dataset);
     assert!(found.diagnosis.is_healthy, "{}", told(&found));
+    assert_recovered(&bench, "before", "after", [WRIST_ROLL]);
 }
 
 #[test]
@@ -237,6 +238,7 @@ fn a_wrist_that_somebody_pushes_about_asks_for_shorter_chunks() {
     let found = bench.analyze("after", &remedied, &dataset);
     assert_eq!(found.subject.chunk_size, 4);
     assert!(found.diagnosis.is_healthy, "{}", told(&found));
+    assert_recovered(&bench, "before", "after", [WRIST_ROLL]);
 }
 
 #[test]

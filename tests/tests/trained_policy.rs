@@ -19,7 +19,8 @@ fn normalizer(checkpoint: &Checkpoint, feature: &str, kind: &str, width: usize) 
     let dimension = |(source_index, statistics)| Dimension {
         name: format!("{feature}[{source_index}]"),
         unit: Unit::One,
-        source_index,
+        source_index: Some(source_index),
+        derived: None,
         statistics,
     };
     let dimensions = statistics.dimensions.into_iter().enumerate().map(dimension).collect();

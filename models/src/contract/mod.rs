@@ -6,14 +6,16 @@
 //! the trainer wrote, the bundle's identity tells: it is a hash of the manifest, which holds the files' hashes.
 
 mod bundle;
+mod check;
 
 pub use bundle::{BLANK_ID, Bundle, hash_file, identity};
 
 use crate::config::ModelConfig;
 use crate::error::Error;
+use crate::formula::{Formula, Operand};
 use crate::unit::Unit;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Version of the manifest that this build reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -85,10 +87,32 @@ pub struct Dimension {
     pub name: String,
     /// The unit the policy sees it in.
     pub unit: Unit,
-    /// Index in the dataset's vector it was taken from.
-    pub source_index: usize,
+    /// Index in the dataset's vector it was taken from; none where it is derived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_index: Option<usize>,
+    /// How it is computed from what the robot reports; none where it is reported itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derived: Option<Formula<Operand>>,
     /// What it is normalised with.
     pub statistics: Statistics,
+}
+
+/// A number of the state, as the robot has to find it.
+#[derive(Clone, Copy, Debug)]
+pub struct StateDimension<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// The unit the policy sees it in.
+    pub unit: Unit,
+    /// How it is computed, where it is not reported.
+    pub derived: Option<&'a Formula<Operand>>,
+}
+
+impl<'a> StateDimension<'a> {
+    /// One that the robot reports.
+    pub fn reported(name: &'a str, unit: Unit) -> Self {
+        Self { name, unit, derived: None }
+    }
 }
 
 /// How a vector is normalised.
@@ -259,9 +283,13 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Name and unit of each state dimension.
-    pub fn state_dimensions(&self) -> impl Iterator<Item = (&str, Unit)> {
-        self.state.dimensions.iter().map(|dimension| (dimension.name.as_str(), dimension.unit))
+    /// What the robot has to find for the state.
+    pub fn state_dimensions(&self) -> impl Iterator<Item = StateDimension<'_>> {
+        self.state.dimensions.iter().map(|dimension| StateDimension {
+            name: &dimension.name,
+            unit: dimension.unit,
+            derived: dimension.derived.as_ref(),
+        })
     }
 
     /// Time between two steps of a chunk, nanoseconds.
@@ -282,132 +310,4 @@ impl Manifest {
         self.bundle_id = identity(&text(self)?, BLANK_ID);
         text(self)
     }
-
-    /// Checks everything that can be checked without the files.
-    ///
-    /// # Errors
-    /// If a statistic is missing or not finite, a name occurs twice, or sizes contradict each other.
-    pub fn validate(&self) -> Result<(), Error> {
-        expect_equal("format version", "this build", &FORMAT_VERSION, "the bundle", &self.format_version)?;
-        self.model.validate()?;
-        if !(self.rate_hz.is_finite() && self.rate_hz > 0.0) {
-            return Err(Error::NotFinite { name: "rate_hz".to_owned(), found: self.rate_hz });
-        }
-        let language = self.model.language_token_count;
-        expect_equal(
-            "instruction tokens",
-            "the model",
-            &language,
-            "the rule",
-            &self.instruction.max_token_count,
-        )?;
-        check_vector("state", &self.state, self.model.max_state_dim)?;
-        check_vector("action", &self.action, self.model.max_action_dim)?;
-        self.check_training()?;
-        unique("camera", self.cameras.iter().map(|camera| camera.name.as_str()))
-    }
-
-    fn check_training(&self) -> Result<(), Error> {
-        let Training { max_clean_steps, start_posture } = &self.training;
-        let wrong = |key: &str, found: String, expected: String| {
-            Err(Error::Config { key: format!("training.{key}"), found, expected })
-        };
-        if *max_clean_steps >= self.model.chunk_size {
-            let expected = format!("less than the chunk's {} steps", self.model.chunk_size);
-            return wrong("max_clean_steps", max_clean_steps.to_string(), expected);
-        }
-        let width = self.action.dimensions.len();
-        if !start_posture.is_empty() && start_posture.len() != width {
-            return wrong(
-                "start_posture",
-                start_posture.len().to_string(),
-                format!("{width} numbers or none"),
-            );
-        }
-        let named = self.action.dimensions.iter().zip(start_posture);
-        match named.into_iter().find(|(_, value)| !value.is_finite()) {
-            Some((dimension, found)) => Err(Error::NotFinite {
-                name: format!("training.start_posture.{}", dimension.name),
-                found: *found,
-            }),
-            None => Ok(()),
-        }
-    }
-}
-
-fn expect_equal<T: PartialEq + std::fmt::Display>(
-    what: &str,
-    left_name: &str,
-    left: &T,
-    right_name: &str,
-    right: &T,
-) -> Result<(), Error> {
-    if left == right {
-        return Ok(());
-    }
-    Err(Error::Mismatch {
-        what: what.to_owned(),
-        left_name: left_name.to_owned(),
-        left: left.to_string(),
-        right_name: right_name.to_owned(),
-        right: right.to_string(),
-    })
-}
-
-fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a str>) -> Result<(), Error> {
-    let mut seen = HashSet::new();
-    for name in names {
-        if !seen.insert(name) {
-            return Err(Error::Config {
-                key: format!("{kind} `{name}`"),
-                found: "there twice".to_owned(),
-                expected: "different names".to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn check_vector(feature: &'static str, vector: &Vector, padded_width: usize) -> Result<(), Error> {
-    let width = vector.dimensions.len();
-    if width == 0 || width > padded_width {
-        return Err(Error::Config {
-            key: format!("{feature}.dimensions"),
-            found: width.to_string(),
-            expected: format!("1 to {padded_width} dimensions"),
-        });
-    }
-    unique(feature, vector.dimensions.iter().map(|dimension| dimension.name.as_str()))?;
-    for dimension in &vector.dimensions {
-        let statistics = &dimension.statistics;
-        let values = [
-            ("mean", Some(statistics.mean)),
-            ("std", Some(statistics.std)),
-            ("low", statistics.low),
-            ("high", statistics.high),
-        ];
-        for (statistic, value) in values {
-            let name = || format!("{feature}.{}.{statistic}", dimension.name);
-            match value {
-                Some(found) if !found.is_finite() => return Err(Error::NotFinite { name: name(), found }),
-                None if vector.normalization == Mode::Range => {
-                    return Err(Error::MissingStatistics {
-                        statistic: statistic.to_owned(),
-                        feature: format!("{feature}.{}", dimension.name),
-                        place: MANIFEST_FILE.to_owned(),
-                        found: "mean and std only".to_owned(),
-                    });
-                }
-                _ => {}
-            }
-        }
-        if statistics.std < 0.0 {
-            return Err(Error::Config {
-                key: format!("{feature}.{}.std", dimension.name),
-                found: statistics.std.to_string(),
-                expected: "0 or more".to_owned(),
-            });
-        }
-    }
-    Ok(())
 }

@@ -75,7 +75,7 @@ impl Embodiment {
         };
         let from_wire = match (field, described.kind) {
             (Field::Velocity, GroupKind::Position) => {
-                let known = rate_unit(described.unit);
+                let known = described.unit.a_second();
                 (known == Some(unit)).then_some(Affine::IDENTITY).ok_or_else(|| {
                     self.wrong_unit(
                         name,
@@ -141,13 +141,5 @@ impl Embodiment {
             expected,
             place: format!("robot `{}`", self.name),
         }
-    }
-}
-
-fn rate_unit(unit: Unit) -> Option<Unit> {
-    match unit {
-        Unit::Radian => Some(Unit::RadianPerSecond),
-        Unit::Metre => Some(Unit::MetrePerSecond),
-        _ => None,
     }
 }

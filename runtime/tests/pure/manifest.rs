@@ -50,7 +50,8 @@ fn vector(dimensions: &[LayoutDimension]) -> Vector {
     let dimension = |(source_index, dimension): (usize, &LayoutDimension)| Dimension {
         name: dimension.name.clone(),
         unit: dimension.unit,
-        source_index,
+        source_index: Some(source_index),
+        derived: None,
         statistics: Statistics { mean: 0.0, std: 1.0, low: None, high: None },
     };
     Vector {

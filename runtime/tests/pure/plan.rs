@@ -1,7 +1,8 @@
 //! Start-up checks that need no file and no network.
 
 use crate::manifest::{bundle, manifest};
-use sinew_models::contract::{Manifest, Training};
+use sinew_models::contract::{Dimension, Manifest, Training};
+use sinew_models::formula::{Formula, Operand};
 use sinew_models::unit::Unit;
 use sinew_proto::key::Key;
 use sinew_runtime::Error;
@@ -76,6 +77,43 @@ fn what_does_not_match_is_refused_with_both_sides() {
             assert!(error.to_string().contains(words), "`{error}` does not say {words}");
         }
     }
+}
+
+#[test]
+fn a_derived_number_is_one_that_can_be_computed() {
+    let operand = |name: &str, unit| Operand { name: name.to_owned(), unit };
+    let velocity = |name: &str, unit, rate_hz| Formula::Velocity { of: operand(name, unit), rate_hz };
+    let elbow = |rate_hz| velocity("left_arm_joint4.pos", Unit::Radian, rate_hz);
+    let complaint = |formulas: &[(&str, Unit, Formula<Operand>)]| {
+        let mut manifest = manifest();
+        for (name, unit, formula) in formulas {
+            let number = manifest.state.dimensions[0].clone();
+            let (name, derived) = ((*name).to_owned(), Some(formula.clone()));
+            let derived = Dimension { name, unit: *unit, source_index: None, derived, ..number };
+            manifest.model.max_state_dim += 1;
+            manifest.state.dimensions.push(derived);
+        }
+        manifest.validate().map_err(|error| error.to_string())?;
+        let numbers = manifest.state.dimensions.clone();
+        let planned = plan("", |manifest| manifest.state.dimensions.clone_from(&numbers));
+        planned.map(|_| ()).map_err(|error| error.to_string())
+    };
+    let speed = Unit::RadianPerSecond;
+    assert_eq!(complaint(&[("a", speed, elbow(30.0)), ("b", speed, elbow(30.0))]), Ok(()));
+    for (formulas, words) in [
+        (vec![("a", Unit::MetrePerSecond, elbow(30.0))], ["unit of `a`", "rad/s"]),
+        (vec![("a", speed, elbow(0.0))], ["`a`.rate_hz", "more than 0"]),
+        (vec![("a", speed, elbow(30.0)), ("b", speed, elbow(15.0))], ["speed `b`", "33333333 ns"]),
+        (vec![("a", speed, velocity("left_arm_joint9.pos", Unit::Radian, 30.0))], ["joint9", "`r1pro`"]),
+        (vec![("a", Unit::Metre, Formula::Norm { of: Vec::new() })], ["`a`.of", "at least one"]),
+    ] {
+        let complaint = complaint(&formulas).unwrap_err();
+        assert!(words.iter().all(|words| complaint.contains(words)), "{complaint} does not say {words:?}");
+    }
+    let mut manifest = manifest();
+    manifest.action.dimensions[0].derived = Some(elbow(30.0));
+    let error = manifest.validate().unwrap_err().to_string();
+    assert!(error.contains("action.") && error.contains("a number that is commanded"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Observations: which samples, and every reason for none.
 
 use crate::manifest::{manifest, robot};
+use sinew_models::contract::{Dimension, Manifest};
+use sinew_models::formula::{Formula, Operand};
+use sinew_models::unit::Unit;
 use sinew_proto::Stamp;
 use sinew_runtime::ingest::{Frame, FrameStreams};
 use sinew_sync::{
@@ -17,7 +20,11 @@ const LIMITS: Limits =
 const SETTLED: i64 = T + 20 * MS;
 
 fn synchronizer() -> Synchronizer {
-    let (manifest, robot) = (manifest(), robot());
+    synchronizer_for(&manifest())
+}
+
+fn synchronizer_for(manifest: &Manifest) -> Synchronizer {
+    let robot = robot();
     let names = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
     Synchronizer::new(
         names(vec!["head", "left_wrist", "right_wrist"]),
@@ -127,6 +134,41 @@ fn hands_come_from_forward_kinematics_of_torso_and_arm() {
     for (found, expected) in state[23..26].iter().zip([0.1702, -0.2520, 0.4562]) {
         assert!((found - expected).abs() < 1e-4, "{found} is not {expected}");
     }
+}
+
+/// A speed is over what was reported a row earlier: of the samples there are, the one nearest to that.
+#[test]
+fn a_speed_looks_back_by_a_row() {
+    let mut manifest = manifest();
+    let position = Operand { name: "left_arm_joint1.pos".to_owned(), unit: Unit::Radian };
+    let arm = manifest.state.dimensions[0].clone();
+    manifest.state.dimensions.push(Dimension {
+        name: "shoulder_speed".to_owned(),
+        unit: Unit::RadianPerSecond,
+        source_index: None,
+        derived: Some(Formula::Velocity { of: position, rate_hz: 30.0 }),
+        ..arm
+    });
+    let synchronizer = synchronizer_for(&manifest);
+    let speed = |streams: &FrameStreams| {
+        let observed = synchronizer.observe(streams, None, Stamp::from_ns(SETTLED))?;
+        Ok(*observed.state.last().unwrap())
+    };
+    // 2 rad at T, 22 rad at T - 18 ms, which is nearest to T - 33 ms.
+    assert_eq!(speed(&streams()), Ok(-600.0));
+    // At the start the newest sample is the nearest to both; in a dataset's first row the speed is 0, too.
+    let mut streams = streams();
+    streams.groups[2] = only(sample(T, feedback(2, 7)));
+    assert_eq!(speed(&streams), Ok(0.0));
+    // Too far from a row earlier, though near enough to the picture.
+    streams.groups[2] = only(sample(T + 18 * MS, feedback(2, 7)));
+    let expected = NotReady::Skewed {
+        stream: "feedback of left_arm".to_owned(),
+        reference: "33 ms before camera head".to_owned(),
+        skew_ns: 18 * MS + 33_333_333,
+        max_skew_ns: LIMITS.max_skew_ns,
+    };
+    assert_eq!(speed(&streams), Err(expected));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::config::TrainConfig;
-use crate::data::{Choice, Corpus, Draw, Loader, Sample};
+use crate::data::{Choice, Corpus, Derived, Draw, Loader, Sample};
 use crate::device::on_gpu_or_cpu;
 use crate::export::engine::Engine;
 use crate::export::graph_policy::GraphPolicy;
@@ -43,7 +43,8 @@ impl BundleSetup {
         let bundle = Bundle::open(folder)?;
         let manifest = &bundle.manifest;
         let names = |vector: &Vector| {
-            Choice::Names(vector.dimensions.iter().map(|dimension| dimension.name.clone()).collect())
+            let reported = vector.dimensions.iter().filter(|dimension| dimension.derived.is_none());
+            Choice::Names(reported.map(|dimension| dimension.name.clone()).collect())
         };
         for (choice, vector) in
             [(&mut config.data.state, &manifest.state), (&mut config.data.action, &manifest.action)]
@@ -51,6 +52,9 @@ impl BundleSetup {
             if *choice == Choice::default() {
                 *choice = names(vector);
             }
+        }
+        if config.data.derived.is_empty() {
+            config.data.derived = manifest.state.dimensions.iter().filter_map(Derived::of_bundle).collect();
         }
         let corpus = Arc::new(Corpus::open(&config.data, manifest.model.chunk_size)?);
         let place = |key: &str| {

@@ -3,10 +3,13 @@
 
 use crate::Error;
 use crate::checkpoint::policy_folder::write_json;
+use crate::data::DerivedNumber;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sinew_models::contract::Training;
-use sinew_models::embodiment::{Layout, LayoutDimension};
+use sinew_models::embodiment::{Embodiment, Layout, LayoutDimension};
+use sinew_models::formula::{Formula, Operand};
+use sinew_models::unit::Unit;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +23,9 @@ pub struct TrainedOn {
     pub state: Vec<String>,
     /// Names of the action's numbers, in the policy's order.
     pub action: Vec<String>,
+    /// How the state's last numbers are computed from others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<DerivedNumber>,
     /// Steps of a chunk a second.
     pub rate_hz: f64,
     /// What it was trained for.
@@ -85,5 +91,32 @@ impl TrainedOn {
             }
         }
         Ok(())
+    }
+
+    /// The derived numbers as the robot is to compute them: operands by the layout's names and units, or efforts, which
+    /// have one unit. The state's reported numbers are taken for the layout's, in order.
+    ///
+    /// # Errors
+    /// If an operand is none of these, or the robot does not report it.
+    pub fn formulas(&self, layout: &Layout, robot: &Embodiment) -> Result<Vec<Formula<Operand>>, Error> {
+        let operand = |name: &String| {
+            let place = self.state.iter().zip(&layout.state).find(|(known, _)| *known == name);
+            let operand = match place {
+                Some((_, dimension)) => Operand { name: dimension.name.clone(), unit: dimension.unit },
+                None if name.ends_with(".effort") => Operand { name: name.clone(), unit: Unit::NewtonMetre },
+                None => {
+                    let known = layout.state.iter().map(|dimension| dimension.name.as_str());
+                    return Err(Error::from(sinew_models::Error::UnknownName {
+                        kind: "operand of a derived number",
+                        name: name.clone(),
+                        place: format!("layout `{}`, nor is it an effort", layout.name),
+                        nearest: sinew_models::nearest_name(name, known),
+                    }));
+                }
+            };
+            robot.signal(&operand.name, operand.unit)?;
+            Ok(operand)
+        };
+        self.derived.iter().map(|number| number.formula.try_map(operand)).collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::print;
 use crate::Error;
+use crate::checkpoint::trained_on::TrainedOn;
 use crate::export::bundle::{self, Request};
 use crate::export::engine::Engine;
 use crate::export::{GraphDtype, layout};
@@ -87,7 +88,10 @@ impl Export {
             checkpoint.processors.replace_statistics(stats)?;
         }
         let embodiment = Embodiment::named(&self.robot)?;
-        let (state_dim, action_dim) = (checkpoint.policy.state_dim()?, checkpoint.policy.action_dim()?);
+        let trained_on = TrainedOn::read(&checkpoint.folder)?;
+        let derived_count = trained_on.map_or(0, |trained_on| trained_on.derived.len());
+        let state_dim = checkpoint.policy.state_dim()?.saturating_sub(derived_count);
+        let action_dim = checkpoint.policy.action_dim()?;
         let layout = layout::resolve(&embodiment, self.layout.as_deref(), state_dim, action_dim)?;
         let cameras: BTreeMap<String, String> = self.cameras.iter().cloned().collect();
         let request = Request {

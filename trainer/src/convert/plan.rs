@@ -4,7 +4,7 @@ use super::command::CommandReader;
 use super::opening::{Opening, Settings};
 use crate::Error;
 use crate::export::layout;
-use sinew_models::contract::{Manifest, Vector};
+use sinew_models::contract::{Manifest, StateDimension, Vector};
 use sinew_models::embodiment::{Command, Embodiment, Field, GroupKind, Layout, LayoutDimension};
 use sinew_models::{nearest_hint, nearest_name};
 use sinew_proto::key::{EPISODE, INSTRUCTION};
@@ -81,11 +81,13 @@ impl Form {
     }
 }
 
-/// What the policy of a bundle sees and does: by the robot's name for it, where it has one.
+/// What the policy of a bundle is told and does: by the robot's name for it, where it has one. What it derives from that,
+/// trainings derive anew.
 fn layout_of(manifest: &Manifest, embodiment: &Embodiment) -> Layout {
     let dimensions = |vector: &Vector| -> Vec<LayoutDimension> {
         let of = |name: &str, unit| LayoutDimension { name: name.to_owned(), unit };
-        vector.dimensions.iter().map(|dimension| of(&dimension.name, dimension.unit)).collect()
+        let reported = vector.dimensions.iter().filter(|dimension| dimension.derived.is_none());
+        reported.map(|dimension| of(&dimension.name, dimension.unit)).collect()
     };
     let (state, action) = (dimensions(&manifest.state), dimensions(&manifest.action));
     let is_it = |layout: &&Layout| {
@@ -150,7 +152,8 @@ impl Plan {
         }
         let settings = opening.settings()?;
         let (action, posture) = action(&embodiment, &form.layout)?;
-        let state = form.layout.state.iter().map(|dimension| (dimension.name.as_str(), dimension.unit));
+        let state =
+            form.layout.state.iter().map(|number| StateDimension::reported(&number.name, number.unit));
         let state = StateBuilder::new(state.chain(posture), &embodiment)?;
         let limits = settings.sync.limits();
         let feedback = feedback(&embodiment, &state, &settings)?;
@@ -177,13 +180,11 @@ impl Plan {
     }
 }
 
-type NameAndUnit<'a> = (&'a str, sinew_models::unit::Unit);
-
-/// The action's numbers, and by name and unit those of them that joints report.
+/// The action's numbers, and those of them that joints report.
 fn action<'a>(
     embodiment: &Embodiment,
     layout: &'a Layout,
-) -> Result<(Vec<ActionDimension>, Vec<NameAndUnit<'a>>), Error> {
+) -> Result<(Vec<ActionDimension>, Vec<StateDimension<'a>>), Error> {
     let (mut action, mut posture) = (Vec::new(), Vec::new());
     for dimension in &layout.action {
         let command = embodiment.command(&dimension.name, dimension.unit)?;
@@ -191,7 +192,7 @@ fn action<'a>(
         let reports = group.kind == GroupKind::Position && group.feedback.is_some();
         action.push(ActionDimension { command, kind: group.kind, posture: reports.then_some(posture.len()) });
         if reports {
-            posture.push((dimension.name.as_str(), dimension.unit));
+            posture.push(StateDimension::reported(&dimension.name, dimension.unit));
         }
     }
     Ok((action, posture))

@@ -1,7 +1,7 @@
 //! All datasets of a training as one place to take examples from.
 
 use crate::Error;
-use crate::data::derived::Formula;
+use crate::data::derived::{Derivation, DerivedNumber};
 use crate::data::hub::Hub;
 use crate::data::limits::{self, invalid};
 use crate::data::numbers::{Numbers, Recent, Recipe, Stillness};
@@ -92,6 +92,12 @@ impl Corpus {
     #[must_use]
     pub fn state_names(&self) -> Vec<&str> {
         self.recipes[0].state_names().collect()
+    }
+
+    /// Those of the state's numbers that are derived, which are its last.
+    #[must_use]
+    pub fn derived_numbers(&self) -> Vec<DerivedNumber> {
+        self.recipes[0].derived.iter().map(|derivation| derivation.number.clone()).collect()
     }
 
     /// Names of the action's numbers, in the policy's order.
@@ -276,13 +282,14 @@ fn recipe(dataset: &Dataset, name: &str, options: &DataOptions, robot: &Embodime
     let state = state_names.select(&options.state, |name| Ok(layout_names(&robot.layout(name)?.state)))?;
     let action = Names::of_action(dataset, robot)?
         .select(&options.action, |name| Ok(layout_names(&robot.layout(name)?.action)))?;
-    let mut derived: Vec<(String, Formula)> = Vec::new();
+    let mut derived: Vec<Derivation> = Vec::new();
     for number in &options.derived {
         let name = number.name();
-        if state.names.iter().chain(derived.iter().map(|(name, _)| name)).any(|known| known == name) {
+        let earlier = derived.iter().map(|derivation| &derivation.number.name);
+        if state.names.iter().chain(earlier).any(|known| known == name) {
             return Err(invalid("derived", format!("`{name}`"), "a name that the state does not have yet"));
         }
-        derived.push((name.to_owned(), Formula::resolve(number, &state_names)?));
+        derived.push(Derivation::resolve(number, &state_names, dataset.fps())?);
     }
     let stillness = match &options.trim_idle {
         Some(trim) => Some(Stillness {

@@ -25,6 +25,7 @@ pub use augment::{AugmentOptions, Augmenter};
 pub use check::{Finding, Findings, Severity, check};
 pub use compare::{Disagreement, TOLERANCE, compare};
 pub use corpus::{CameraSource, Corpus, EpisodeId};
+pub use derived::DerivedNumber;
 pub use describe::{CameraDescription, Description, FeatureDescription};
 pub use hub::Hub;
 pub use loader::{Loader, LoaderOptions};

@@ -1,7 +1,7 @@
 //! An episode's numbers in memory, as the policy sees them, and the episodes used last.
 
 use crate::Error;
-use crate::data::derived::Formula;
+use crate::data::derived::Derivation;
 use crate::data::selection::{ACTION, STATE, Selection};
 use sinew_dataset::Dataset;
 use std::collections::HashMap;
@@ -15,8 +15,8 @@ pub(crate) struct Recipe {
     pub(crate) dataset_name: String,
     /// Numbers of the state.
     pub(crate) state: Selection,
-    /// Names and formulas of the state's derived numbers, which come after the selected ones.
-    pub(crate) derived: Vec<(String, Formula)>,
+    /// The state's derived numbers, which come after the selected ones.
+    pub(crate) derived: Vec<Derivation>,
     /// Numbers of the action.
     pub(crate) action: Selection,
     /// How still frames are told.
@@ -55,8 +55,7 @@ impl Numbers {
         let mut state = Vec::with_capacity(row_count * recipe.state_names().count());
         for (row, numbers) in raw_state.iter().enumerate() {
             recipe.state.take(numbers, &mut state);
-            let fps = dataset.fps();
-            state.extend(recipe.derived.iter().map(|(_, formula)| formula.at(&raw_state, row, fps)));
+            state.extend(recipe.derived.iter().map(|derivation| derivation.at(&raw_state, row)));
         }
         let mut action = Vec::with_capacity(row_count * recipe.action.indices.len());
         raw_action.iter().for_each(|numbers| recipe.action.take(numbers, &mut action));
@@ -118,7 +117,8 @@ impl Numbers {
 impl Recipe {
     /// Names of the state's numbers, in the policy's order.
     pub(crate) fn state_names(&self) -> impl Iterator<Item = &str> {
-        self.state.names.iter().chain(self.derived.iter().map(|(name, _)| name)).map(String::as_str)
+        let derived = self.derived.iter().map(|derivation| &derivation.number.name);
+        self.state.names.iter().chain(derived).map(String::as_str)
     }
 }
 

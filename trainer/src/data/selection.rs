@@ -90,6 +90,11 @@ impl Names {
         Self { place: place.to_owned(), names }
     }
 
+    /// One a number.
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
     /// How many numbers the vector has.
     #[must_use]
     pub fn width(&self) -> usize {

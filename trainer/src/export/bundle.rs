@@ -7,14 +7,17 @@ use super::graphs::Wiring;
 use super::{Graph, GraphDtype, audit, parity, write};
 use crate::Error;
 use crate::checkpoint::trained_on::TrainedOn;
+use crate::data::DerivedNumber;
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::contract::{
     self, BLANK_ID, CameraSpec, Dimension, FORMAT_VERSION, FileEntry, Graphs, InstructionRule, MANIFEST_FILE,
-    Manifest, Parity, Provenance, StageParity, TOKENIZER_FILE, Training, Vector,
+    Manifest, Parity, Provenance, StageParity, Statistics, TOKENIZER_FILE, Training, Vector,
 };
 use sinew_models::embodiment::{Embodiment, Layout, LayoutDimension};
+use sinew_models::formula::{Formula, Operand};
 use sinew_models::nearest_name;
 use sinew_models::preprocess::InstructionTokenizer;
+use sinew_models::unit::Unit;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,18 +82,46 @@ struct Parts {
 impl Parts {
     fn resolve(request: &Request<'_>) -> Result<Self, Error> {
         let (policy, layout) = (&request.checkpoint.policy, request.layout);
-        let trained_on = TrainedOn::read(&request.checkpoint.folder)?;
-        if let Some(trained_on) = &trained_on {
-            trained_on.check(layout, request.trust_names)?;
-        }
-        let training = trained_on.map(|trained_on| trained_on.training).unwrap_or_default();
         let sources = request.embodiment.source_indices(layout)?;
-        let actions: Vec<usize> = (0..layout.action.len()).collect();
-        let state =
-            vector(request, "observation.state", "STATE", policy.state_dim()?, &layout.state, &sources)?;
-        let action = vector(request, "action", "ACTION", policy.action_dim()?, &layout.action, &actions)?;
+        let mut state = reported(&layout.state, sources);
+        let action = reported(&layout.action, 0..layout.action.len());
+        let mut training = Training::default();
+        if let Some(trained_on) = TrainedOn::read(&request.checkpoint.folder)? {
+            trained_on.check(layout, request.trust_names)?;
+            state.extend(derived(&trained_on, layout, request.embodiment)?);
+            training = trained_on.training;
+        }
+        let state = vector(request, "observation.state", "STATE", policy.state_dim()?, state)?;
+        let action = vector(request, "action", "ACTION", policy.action_dim()?, action)?;
         Ok(Self { cameras: cameras(request)?, state, action, training })
     }
+}
+
+/// A number of a vector, but for its statistics.
+struct Described {
+    name: String,
+    unit: Unit,
+    source_index: Option<usize>,
+    derived: Option<Formula<Operand>>,
+}
+
+fn reported(layout: &[LayoutDimension], sources: impl IntoIterator<Item = usize>) -> Vec<Described> {
+    let described = |(dimension, source): (&LayoutDimension, usize)| Described {
+        name: dimension.name.clone(),
+        unit: dimension.unit,
+        source_index: Some(source),
+        derived: None,
+    };
+    layout.iter().zip(sources).map(described).collect()
+}
+
+fn derived(trained_on: &TrainedOn, layout: &Layout, robot: &Embodiment) -> Result<Vec<Described>, Error> {
+    let formulas = trained_on.formulas(layout, robot)?;
+    let described = |(number, formula): (&DerivedNumber, Formula<Operand>)| {
+        let (name, unit) = (number.name.clone(), formula.unit(&number.name)?);
+        Ok(Described { name, unit, source_index: None, derived: Some(formula) })
+    };
+    trained_on.derived.iter().zip(formulas).map(described).collect()
 }
 
 fn vector(
@@ -98,29 +129,27 @@ fn vector(
     feature: &str,
     kind: &str,
     width: usize,
-    layout: &[LayoutDimension],
-    sources: &[usize],
+    described: Vec<Described>,
 ) -> Result<Vector, Error> {
-    if layout.len() != width {
+    if described.len() != width {
         return Err(sinew_models::Error::Mismatch {
             what: format!("width of `{feature}`"),
             left_name: "the checkpoint".to_owned(),
             left: width.to_string(),
             right_name: format!("layout `{}`", request.layout.name),
-            right: layout.len().to_string(),
+            right: described.len().to_string(),
         }
         .into());
     }
     let statistics = request.checkpoint.processors.feature(feature, kind, width)?;
-    let dimensions = layout.iter().zip(sources).zip(statistics.dimensions);
-    let dimensions = dimensions
-        .map(|((dimension, source_index), statistics)| Dimension {
-            name: dimension.name.clone(),
-            unit: dimension.unit,
-            source_index: *source_index,
-            statistics,
-        })
-        .collect();
+    let dimension = |(described, statistics): (Described, Statistics)| Dimension {
+        name: described.name,
+        unit: described.unit,
+        source_index: described.source_index,
+        derived: described.derived,
+        statistics,
+    };
+    let dimensions = described.into_iter().zip(statistics.dimensions).map(dimension).collect();
     Ok(Vector { normalization: statistics.mode, eps: statistics.eps, dimensions })
 }
 

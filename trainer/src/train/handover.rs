@@ -34,9 +34,13 @@ impl Handover {
         }
         let embodiment = Embodiment::named(&setup.config.data.robot)?;
         let name = Some(options.layout.as_str()).filter(|name| !name.is_empty());
-        let (state_dim, action_dim) = (setup.corpus.state_names().len(), setup.corpus.action_names().len());
-        let layout = layout::resolve(&embodiment, name, state_dim, action_dim)?;
-        setup.trained_on().check(&layout, false)?;
+        let trained_on = setup.trained_on();
+        let state_dim = trained_on.state.len() - trained_on.derived.len();
+        let layout = layout::resolve(&embodiment, name, state_dim, trained_on.action.len())?;
+        trained_on.check(&layout, false)?;
+        for (number, formula) in trained_on.derived.iter().zip(trained_on.formulas(&layout, &embodiment)?) {
+            formula.unit(&number.name)?;
+        }
         Ok(Some(Self { engine: Engine::load(None)?, embodiment, layout }))
     }
 

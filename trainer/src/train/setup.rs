@@ -240,6 +240,7 @@ impl Setup {
         TrainedOn {
             state: self.corpus.state_names().into_iter().map(str::to_owned).collect(),
             action: self.corpus.action_names().to_vec(),
+            derived: self.corpus.derived_numbers(),
             rate_hz: self.corpus.action_rate_hz(),
             training: Training {
                 max_clean_steps: self.config.loss.max_clean_steps,
@@ -398,7 +399,8 @@ fn normalizer(names: &[String], rule: processors::FeatureStatistics) -> Result<N
     let dimensions = dimensions.map(|(source_index, (name, statistics))| Dimension {
         name: name.clone(),
         unit: Unit::One,
-        source_index,
+        source_index: Some(source_index),
+        derived: None,
         statistics,
     });
     let vector = Vector { normalization: rule.mode, eps: rule.eps, dimensions: dimensions.collect() };
