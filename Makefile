@@ -27,6 +27,8 @@ loop: setup
 	cargo build --release --locked --package sinew-trainer --package sinew-runtime
 	scripts/loop
 
+# As many tests run at once as there are cores; threads of one's small products would only wait for another's.
+test: export RAYON_NUM_THREADS := 1
 test: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- --deny warnings

@@ -8,6 +8,7 @@ printed at the end, and with `--table` at once. Two of it may run side by side, 
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -31,6 +32,8 @@ VARIANTS = {
     "stride_2": ("every second frame (15 steps a second)", ["--data.frame_stride", "2"]),
     "clean_prefix": ("real-time chunking in training", ["--loss.max_clean_steps", "10"]),
 }
+RATES_HZ = {"stride_2": 15.0}
+LAYOUT = "behavior-2025-top32"
 # These variants' policies are evaluated in each of these schedule modes with each latency. `rtc-trained` needs a policy trained for it.
 MODES = {"plain": ("sync", "ensemble", "blend", "rtc"), "clean_prefix": ("sync", "ensemble", "blend", "rtc", "rtc-trained")}
 LATENCIES_MS = (0, 100, 200)
@@ -69,8 +72,19 @@ class Ablations:
         config = [part for file in (DOCS / "train.toml", DOCS / "ablation.toml", args.data) for part in ("--config", file)]
         resume = ["--resume"] if run.exists() else []
         self.run(args.trainer, "train", *config, *resume, *flags, *VARIANTS[variant][1])
-        self.run(args.trainer, "export", "--checkpoint", run / "checkpoints/last", "--output", bundle, "--layout", "behavior-2025-top32", "--dtype", "f16")
+        checkpoint = run / "checkpoints/last/pretrained_model"
+        self.run(args.trainer, "export", "--checkpoint", checkpoint, "--output", bundle, "--layout", self.layout(variant), "--dtype", "f16")
         return bundle
+
+    def layout(self, variant: str) -> str | Path:
+        """What the policy's numbers are: the robot's layout, or the same at another rate in a file."""
+        if variant not in RATES_HZ:
+            return LAYOUT
+        robot = (ROOT / "models/embodiments/r1pro.toml").read_text()
+        layout = next(part for part in robot.split("[[layouts]]\n") if part.startswith(f'name = "{LAYOUT}"'))
+        file = self.args.output / f"{variant}.toml"
+        file.write_text(re.sub("rate_hz = .*", f"rate_hz = {RATES_HZ[variant]}", layout.split("\n[")[0]))
+        return file
 
     def evaluate(self, name: str, variant: str, seed: int, episodes: str, more: list[str]) -> None:
         if name in self.done:
