@@ -20,7 +20,7 @@ use crate::slot::{Latest, Slot};
 use crate::status::{StatusLink, StatusTopic};
 use crate::stop::Stop;
 use crate::telemetry::{Event, EventKind, Ready, Summary, Telemetry};
-use crate::thread::Thread;
+use crate::thread::{Thread, run_in_real_time};
 use sinew_models::contract::{Bundle, MANIFEST_FILE};
 use std::collections::BTreeMap;
 use std::io;
@@ -47,12 +47,28 @@ pub fn run(
 ) -> Result<Summary, Error> {
     let plan = Plan::new(Bundle::open(bundle)?, config)?;
     let policy = Policy::load(&plan.bundle, &config.policy)?;
-    let ros = Ros::open(&config.zenoh)?;
+    let ros = open_network(config)?;
     let platform = Platform { plan, policy, ros: ros.clone(), has_keyboard: true };
     let outcome = run_on(platform, config, stop, &mut report);
     let closed = zenoh::Wait::wait(ros.session().close()).map_err(Error::zenoh("closing"));
     let (summary, _) = outcome?;
     closed.map(|()| summary)
+}
+
+/// Opens the session of a run. Its threads inherit the priority of the one that opens it: where there is a control tick, right
+/// below that, so that no thread that holds a lock which the tick waits for is itself kept from a core by inference.
+fn open_network(config: &Config) -> Result<Ros, Error> {
+    let below_tick = config.setpoints.realtime_priority.saturating_sub(1);
+    if !config.setpoints.publish || below_tick == 0 {
+        return Ros::open(&config.zenoh);
+    }
+    let config = config.zenoh.clone();
+    let opening = Thread::spawn("opening", move || {
+        // If the system refuses, it refuses the tick too, and that is reported.
+        let _ = run_in_real_time(below_tick);
+        Ros::open(&config)
+    })?;
+    opening.join()
 }
 
 /// What a run runs on: made for it, or kept from one to the next.
