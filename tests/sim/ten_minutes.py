@@ -4,6 +4,8 @@
 
 What has to hold: no limit was broken in what the robot was told (check_log.py), no control tick was later than 5 ms, the runtime's memory is as large at the end
 as it was after the first minute, every chunk came and is accounted for, and the robot was not stopped. The last line says so; OUT keeps the evidence.
+
+Where cyclictest is installed (Debian's rt-tests), it says how late this machine lets a thread be that comes before all others and does nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -47,6 +50,25 @@ def make_bundle(out: Path, busy: int) -> Path:
     return out / "bundle"
 
 
+def watch_machine(args) -> subprocess.Popen | None:
+    """Starts cyclictest at the tick's rate, a thread a core."""
+    program = shutil.which("cyclictest")
+    if program is None:
+        return None
+    threads = ["--mlockall", "--priority", "99", "--threads", str(os.cpu_count()), "--affinity", "--interval", "10000"]
+    told = ["--quiet", "--histogram", "100000", "--json", args.out / "machine.json", "--duration", str(int(args.seconds))]
+    return subprocess.Popen([program, *threads, *told], stdout=subprocess.DEVNULL)
+
+
+def machine_lateness(args, watch: subprocess.Popen | None) -> dict | None:
+    if watch is None or watch.wait(timeout=60) != 0:
+        return None
+    threads = json.loads((args.out / "machine.json").read_text())["thread"].values()
+    late = [sum(count for us, count in thread["histogram"].items() if int(us) > 1000 * LATEST_TICK_MS) for thread in threads]
+    beyond = [thread["cycles"] - sum(thread["histogram"].values()) for thread in threads]
+    return {"count": sum(thread["cycles"] for thread in threads), "late_count": sum(late + beyond), "max_ms": max(thread["max"] for thread in threads) / 1000}
+
+
 def drive(args, config: Path) -> list[float]:
     """Runs runtime and robot. Returns the runtime's memory, a number a second."""
     endpoint = f"tcp/127.0.0.1:{free_port()}"
@@ -74,7 +96,7 @@ def drive(args, config: Path) -> list[float]:
     return memory
 
 
-def judge(args, config: dict, memory: list[float]) -> list[str]:
+def judge(args, config: dict, memory: list[float], machine: dict | None) -> list[str]:
     log = np.load(args.out / "commands.npz")
     wrong = [str(violation) for violation in Checker(log, config).check()]
     wrong += check_chunks(log, args.out / "events.jsonl")
@@ -97,7 +119,7 @@ def judge(args, config: dict, memory: list[float]) -> list[str]:
     moved = {group: float(np.ptp(log[f"{group}.position"], axis=0).max()) for group in ("torso", "left_arm", "right_arm", "left_gripper", "base")}
     report = {
         "seconds": round(summary["seconds"], 1), "mode": args.mode, "chunks": summary["chunk_count"], "chunk_ends": summary["chunk_ends"],
-        "set_points": {group: len(log[f"{group}.received_ns"]) for group in moved}, "range_moved": moved, "holds": holds, "ticks": ticks,
+        "set_points": {group: len(log[f"{group}.received_ns"]) for group in moved}, "range_moved": moved, "holds": holds, "ticks": ticks, "machine": machine,
         "memory_mb": {"after a minute": round(float(first), 1), "at the end": round(float(last), 1), "most": round(max(memory), 1)},
         "latency_ms": summary["observation_to_publish"], "largest_arm_seam_rad": max(seams, default=None), "wrong": wrong,
     }
@@ -122,7 +144,9 @@ def main() -> int:
     config = args.out / "run.toml"
     # One thread for the policy: on two cores the tick and the simulator want the other.
     config.write_text(f'[setpoints]\npublish = true\n\n[schedule]\nmode = "{args.mode}"\n\n[policy]\nthreads = 1\n')
-    wrong = judge(args, tomllib.loads(config.read_text()), drive(args, config))
+    watch = watch_machine(args)
+    memory = drive(args, config)
+    wrong = judge(args, tomllib.loads(config.read_text()), memory, machine_lateness(args, watch))
     print("ok" if not wrong else f"refused: {len(wrong)}")
     return 1 if wrong else 0
 
