@@ -1,6 +1,6 @@
 """What each way of training does to success: the same policy trained again and again, with one thing changed, and evaluated.
 
-    ablations.py SINEW_TRAINER SINEW_RUNTIME --vlm-of POLICY --data FILE.toml --output FOLDER [--only NAME ..]
+    ablations.py SINEW_TRAINER SINEW_RUNTIME --vlm-of POLICY --data FILE.toml .. --output FOLDER [--only NAME ..] [--go-on]
 
 Every variant is trained with each of `--training-seeds`. Results are lines of FOLDER/results.jsonl; what is there already is not done again. The tables are
 printed at the end, and with `--table` at once. Two of it may run side by side, each with seeds and a folder of its own; their results can be put together.
@@ -63,13 +63,13 @@ class Ablations:
         bundle = folder / "bundle"
         if bundle.exists():
             return bundle
-        base, run = folder / "base", folder / "run"
+        base, run = args.vlm_of if args.go_on else folder / "base", folder / "run"
         if not base.exists():
             vlm = ["--vlm", DOCS / "vlm_config.json", "--vlm-of", args.vlm_of]
             tokenizer = args.vlm_of / "tokenizer.json"
             self.run(args.trainer, "init", "--config", DOCS / "config.json", *vlm, "--tokenizer", tokenizer, "--seed", seed, "--output", base)
         flags = ["--run.output", run, "--run.seed", seed, "--policy.checkpoint", base, "--cache.folder", args.output / "cache"]
-        config = [part for file in (DOCS / "train.toml", DOCS / "ablation.toml", args.data) for part in ("--config", file)]
+        config = [part for file in (DOCS / "train.toml", DOCS / "ablation.toml", *args.data) for part in ("--config", file)]
         resume = ["--resume"] if run.exists() else []
         self.run(args.trainer, "train", *config, *resume, *flags, *VARIANTS[variant][1])
         checkpoint = run / "checkpoints/last/pretrained_model"
@@ -128,16 +128,17 @@ class Ablations:
             cells = [f"{100 * got / of:.0f} %" for got, of in [*sums.values(), (successes, count)]]
             each = ", ".join(f"{sum(got for got, _ in seed.values())}/{sum(of for _, of in seed.values())}" for seed in seeds)
             print(f"| {VARIANTS[variant][0]} | {' | '.join(cells)} | {100 * low:.0f}-{100 * high:.0f} % | {each} |")
-        print("\n| policy | mode | 0 ms | 100 ms | 200 ms |\n|---|---|---|---|---|")
-        rows = defaultdict(lambda: defaultdict(lambda: [0, 0]))
+        print("\n| policy | mode | 0 ms: done, largest seam (rad) | 100 ms | 200 ms |\n|---|---|---|---|---|")
+        rows = defaultdict(lambda: defaultdict(list))
         for name, found in self.done.items():
             if name.count("/") == 3:
                 variant, _, mode, latency_ms = name.split("/")
-                for counts in found["tasks"].values():
-                    sums = rows[variant, mode][int(latency_ms)]
-                    sums[:] = [sum_ + count for sum_, count in zip(sums, counts)]
+                rows[variant, mode][int(latency_ms)].append(found)
         for (variant, mode), by_latency in rows.items():
-            cells = [f"{by_latency[ms][0]}/{by_latency[ms][1]}" for ms in LATENCIES_MS]
+            cells = []
+            for found in (by_latency[ms] for ms in LATENCIES_MS):
+                successes, count = (sum(counts[place] for seed in found for counts in seed["tasks"].values()) for place in (0, 1))
+                cells.append(f"{successes}/{count}, {max((seed['seam_rad'] for seed in found), default=0):.2f}")
             print(f"| {VARIANTS[variant][0]} | `{mode}` | {' | '.join(cells)} |")
 
 
@@ -146,7 +147,8 @@ def main() -> None:
     parser.add_argument("trainer", type=Path, help="sinew-trainer")
     parser.add_argument("runtime", type=Path, help="sinew-runtime")
     parser.add_argument("--vlm-of", type=Path, required=True, help="policy that has learned to see the tasks")
-    parser.add_argument("--data", type=Path, required=True, help="configuration that says what is trained on, over train.toml")
+    parser.add_argument("--go-on", action="store_true", help="train that policy's action expert on, instead of a new one")
+    parser.add_argument("--data", type=Path, nargs="+", required=True, help="configurations over train.toml and ablation.toml: what is trained on")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--training-seeds", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--episodes", default="0..24", help="scenes that every policy is evaluated on")
