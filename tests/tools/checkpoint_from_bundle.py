@@ -44,9 +44,14 @@ def main() -> None:
     header = json.loads(content[8 : 8 + header_size])
     weights = graph_weights(args.bundle)
     found = [name for name in header if name in weights]
+    foreign = sorted(name for name in weights if name.startswith("model.") and name not in header)
+    if foreign or not found:
+        raise SystemExit(f"{file} is no checkpoint of this bundle's sizes: it lacks {', '.join(foreign) or 'every weight of the graphs'}")
     for name in found:
         entry = header[name]
-        if entry["dtype"] != "F32" or math.prod(entry["shape"]) != weights[name].size:
+        # A convolution's weight lies flat in the graph.
+        is_same = list(weights[name].shape) == entry["shape"] or len(entry["shape"]) > 2 and weights[name].size == math.prod(entry["shape"])
+        if entry["dtype"] != "F32" or not is_same:
             raise SystemExit(f"{name}: the bundle has {weights[name].shape}, the checkpoint {entry['dtype']} {entry['shape']}")
         begin, end = (8 + header_size + offset for offset in entry["data_offsets"])
         content[begin:end] = weights[name].astype("<f4").tobytes()
