@@ -58,8 +58,10 @@ fn late_streams_are_named_and_nothing_is_published() {
     let mut plan = plan(&folder, &locator);
     plan["delay_s"] = json!({RIGHT_WRIST: 0.2});
     let robot = Program::robot(&folder, &plan);
-    let waiting = runtime.event_where("not_ready", |event| event["reason"] == "skewed");
-    assert_eq!(waiting["stream"], "camera right_wrist");
+    // Of a robot that is just starting, another camera may be a frame behind the first for a moment.
+    runtime.event_where("not_ready", |event| {
+        event["reason"] == "skewed" && event["stream"] == "camera right_wrist"
+    });
     drop(robot);
     plan["delay_s"] = json!({HEAD: 5.0});
     let robot = Program::robot(&folder, &plan);
