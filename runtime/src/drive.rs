@@ -133,11 +133,10 @@ impl Drive {
                 Ok(true)
             }
             Phase::Standing { until } => {
-                let is_over = now >= *until;
+                // The safety core lets a base run out; only then is it told to stand.
+                let until = if self.is_rolling(view) { now.plus_ns(STANDING_NS) } else { *until };
+                self.phase = if now >= until { Phase::Done } else { Phase::Standing { until } };
                 self.stand(setpoint);
-                if is_over {
-                    self.phase = Phase::Done;
-                }
                 Ok(true)
             }
         }
@@ -183,6 +182,12 @@ impl Drive {
         for ((from, commanded), measured) in self.from.iter_mut().zip(view.commanded).zip(view.measured) {
             *from = if commanded.is_finite() { *commanded } else { *measured };
         }
+    }
+
+    /// Whether something without a position, such as a base, was last told to move.
+    fn is_rolling(&self, view: View<'_>) -> bool {
+        let mut told = view.commanded.iter().zip(&self.moves.joints);
+        told.any(|(command, has_position)| !has_position && command.is_finite() && *command != 0.0)
     }
 
     /// Positions where the slow move began, velocities zero.

@@ -8,7 +8,7 @@ use crate::record::Marker;
 use crate::ros::{Ros, Subscription};
 use crate::safety::Operator;
 use crate::stop::Stop;
-use signal_hook::consts::SIGUSR1;
+use signal_hook::consts::{SIGTSTP, SIGUSR1};
 use sinew_proto::key::{ALIVE, Key, RESUME, STOP};
 use std::io::{BufRead, IsTerminal};
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub struct OperatorLink {
 }
 
 impl OperatorLink {
-    /// Listens to the keys, to SIGUSR1 (stop), and, where it has one and somebody sits at it, to the keyboard: the return key is
+    /// Listens to the keys, to SIGUSR1 and Ctrl-Z (stop: a process that sleeps brakes nothing), and, where it has one and somebody sits at it, to the keyboard: the return key is
     /// stop, `r` and return resume; while episodes are recorded, marks of them go to the `marker`.
     ///
     /// # Errors
@@ -71,7 +71,9 @@ impl OperatorLink {
         has_keyboard: bool,
     ) -> Result<Self, Error> {
         let panel = Arc::<Panel>::default();
-        signal_hook::flag::register(SIGUSR1, Arc::clone(&panel.stop)).map_err(Error::Signal)?;
+        for signal in [SIGUSR1, SIGTSTP] {
+            signal_hook::flag::register(signal, Arc::clone(&panel.stop)).map_err(Error::Signal)?;
+        }
         let mut link = Self { panel, subscriptions: Vec::new() };
         link.listen(ros, namespace, STOP, Panel::say_stop)?;
         link.listen(ros, namespace, RESUME, Panel::say_resume)?;

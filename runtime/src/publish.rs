@@ -22,9 +22,9 @@ impl Publisher {
     /// # Errors
     /// If a name is no key, or zenoh refuses.
     pub fn declare(ros: &Ros, namespace: &str, commands: &CommandPlan) -> Result<Self, Error> {
-        let group = |name| declare(ros, &trajectory_key(namespace, name)?, JointTrajectory::TYPE_NAME);
+        let group = |name| declare_chunk(ros, &trajectory_key(namespace, name)?, JointTrajectory::TYPE_NAME);
         Ok(Self {
-            chunk: declare(ros, &Key::of_topic_in(namespace, ACTION_CHUNK)?, ActionChunk::TYPE_NAME)?,
+            chunk: declare_chunk(ros, &Key::of_topic_in(namespace, ACTION_CHUNK)?, ActionChunk::TYPE_NAME)?,
             groups: commands.group_names().map(group).collect::<Result<_, _>>()?,
         })
     }
@@ -52,7 +52,12 @@ pub(crate) fn trajectory_key(namespace: &str, group: &str) -> Result<Key, Error>
     Ok(Key::of_topic_in(namespace, Key::of_trajectory(group)?.as_str())?)
 }
 
-/// Commands go before pictures.
+/// Right behind set-points: zenoh has a queue and a lock for each priority, and the control tick is not to wait for inference at one.
+fn declare_chunk(ros: &Ros, topic: &Key, message: &'static str) -> Result<TopicPublisher, Error> {
+    ros.publisher(topic.as_str(), message, Priority::InteractiveLow)
+}
+
+/// Set-points go before everything.
 pub(crate) fn declare(ros: &Ros, topic: &Key, message: &'static str) -> Result<TopicPublisher, Error> {
     ros.publisher(topic.as_str(), message, Priority::InteractiveHigh)
 }

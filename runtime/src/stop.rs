@@ -1,7 +1,7 @@
 //! The wish to stop: set once, by a signal, a time limit or a failure, and seen by every thread.
 
 use crate::error::Error;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,13 +17,16 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// A flag that SIGINT and SIGTERM set. A second signal ends the process at once, for when stopping hangs.
+    /// A flag that everything sets that a terminal says when it wants a program to end, its own end included. A second signal of
+    /// the same or another of these ends the process at once, for when stopping hangs.
     ///
     /// # Errors
     /// If the system refuses the handler.
     pub fn on_signals() -> Result<Self, Error> {
         let stop = Self::default();
-        for signal in [SIGINT, SIGTERM] {
+        // `nohup` stays what it is.
+        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
+        for signal in [SIGINT, SIGTERM, SIGQUIT].into_iter().chain(hang_up) {
             // The order matters: on the first signal the flag is not yet set when the first action looks at it.
             signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop.flag))
                 .map_err(Error::Signal)?;
@@ -63,4 +66,12 @@ impl Stop {
             std::thread::sleep(rest.min(POLL));
         }
     }
+}
+
+/// Whether whoever started the program had it ignore a signal.
+fn is_ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask >> (signal - 1) & 1 == 1
 }

@@ -89,7 +89,9 @@ impl FeedbackReader {
     pub fn read(&self, message: &[u8]) -> Result<(Stamp, Feedback), Error> {
         let (stamp, feedback) = if self.is_twist { read_twist(message)? } else { self.read_joints(message)? };
         for field in &self.needs {
-            if let Some(value) = feedback.field(*field).iter().find(|value| !value.is_finite()) {
+            // The policy takes float32.
+            let is_unfit = |value: &&f64| !(**value as f32).is_finite();
+            if let Some(value) = feedback.field(*field).iter().find(is_unfit) {
                 return Err(self.wrong(*field, "finite numbers", value));
             }
         }

@@ -132,7 +132,7 @@ impl PictureDecoder {
         }
         self.rgb.resize(3 * width * height, 0);
         let targets = self.rgb.chunks_exact_mut(3 * width);
-        for (row, target) in data.chunks(step).map(|row| &row[..row_len]).zip(targets) {
+        for (row, target) in data.chunks(step).take(height).map(|row| &row[..row_len]).zip(targets) {
             match encoding {
                 Encoding::Rgb8 => target.copy_from_slice(row),
                 Encoding::Bgr8 => swap_red_and_blue(row, target),

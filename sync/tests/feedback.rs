@@ -99,6 +99,12 @@ fn what_the_state_needs_must_be_there_and_finite() {
         refusal(&[Field::Position], STRICT, &broken),
         "position of left_arm: expected finite numbers, found NaN"
     );
+    // The policy would take it for infinite.
+    let absurd = arm(|message| message.effort[3] = 1e39);
+    assert_eq!(
+        refusal(&[Field::Effort], STRICT, &absurd),
+        "effort of left_arm: expected finite numbers, found 1000000000000000000000000000000000000000"
+    );
     let timeless = arm(|message| message.header.stamp = Time::default());
     assert_eq!(
         refusal(&[Field::Position], STRICT, &timeless),

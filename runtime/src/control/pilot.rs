@@ -48,8 +48,10 @@ pub struct Pilot {
     commanded: Vec<f64>,
     /// When the newest chunk arrived.
     chunk_at: Option<Moment>,
-    /// Since when the policy drives.
+    /// Since when the policy drives, or drove when it was found to give nothing new.
     policy_since: Option<Moment>,
+    /// Whether the robot holds because it gives nothing new.
+    is_stale: bool,
     is_refused: bool,
 }
 
@@ -64,6 +66,7 @@ impl Pilot {
             commanded: vec![f64::NAN; joints.count()],
             chunk_at: None,
             policy_since: None,
+            is_stale: false,
             is_refused: false,
         }
     }
@@ -98,6 +101,7 @@ impl Pilot {
             robot: heard.robot,
         };
         let outcome = self.safety.tick(now, &inputs, drawn.unwrap_or(false).then_some(&self.wanted));
+        self.is_stale = outcome.reason == Some(Reason::StaleInference);
         match outcome.command {
             Some(command) => self.commanded.copy_from_slice(&command.values),
             None => self.commanded.fill(f64::NAN),
@@ -107,7 +111,8 @@ impl Pilot {
 
     /// When the newest chunk arrived, or the policy took over without one. None while it does not drive.
     fn inference_at(&mut self, now: Moment) -> Option<Moment> {
-        self.policy_since = self.drive.is_policy().then(|| self.policy_since.unwrap_or(now));
+        let drives_on = self.drive.is_policy() || self.is_stale;
+        self.policy_since = drives_on.then(|| self.policy_since.unwrap_or(now));
         self.policy_since.map(|since| self.chunk_at.map_or(since, |at| at.max(since)))
     }
 

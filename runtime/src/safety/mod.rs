@@ -62,6 +62,9 @@ const FAREWELL_NS: i64 = 500_000_000;
 /// Share of its lead that a command may be ahead of a joint before the robot holds. Up to the lead itself it only slows
 /// down; a joint that is pushed back may exceed it by what braking takes.
 const LEAD_SLACK: f64 = 1.25;
+/// Times its lead that a joint may be from its command before the robot stops for good: no joint gets there by being pushed while
+/// it brakes. Whoever has it, or the lost power, is not to be answered with the old posture once the joint can move again.
+const LEAD_LOST: f64 = 2.0;
 /// How far outside its limits a joint may read when the robot starts, as a share of its range: noise, a closed gripper.
 const START_SLACK: f64 = 0.01;
 /// Parts of the time to standstill after which postures are looked at.
@@ -272,7 +275,8 @@ impl Safety {
     /// Whether operator, robot, clocks and inputs allow motion.
     fn look(&mut self, now: Moment, inputs: &Inputs<'_>, unfit_tick: Option<Reason>) -> Result<(), Found> {
         let jump = self.watchdog.feedback_jump(inputs.measured, &self.limits);
-        if let Some(reason) = self.watchdog.stop(inputs).or(jump.filter(|_| self.is_started)) {
+        let left = jump.or_else(|| self.left_behind(inputs.measured)).filter(|_| self.is_started);
+        if let Some(reason) = self.watchdog.stop(inputs).or(left) {
             return Err((Event::Stop, Some(reason)));
         }
         if self.state == State::Stopped && inputs.operator.resume && self.stands() {
@@ -280,6 +284,15 @@ impl Safety {
         }
         let unfit = unfit_tick.or_else(|| self.watchdog.inputs(now, inputs));
         unfit.map_or(Ok(()), |reason| Err((Event::Unfit, Some(reason))))
+    }
+
+    /// Whether a joint is so far from its command that it does not follow it any more.
+    fn left_behind(&self, measured: &Measured) -> Option<Reason> {
+        let is_far = |joint: &usize| {
+            let distance = (self.motions[*joint].position - measured.position()[*joint]).abs();
+            distance > LEAD_LOST * self.limits[*joint].lead
+        };
+        commanded_positions(&self.joints).find(is_far).map(|joint| Reason::LeftBehind { joint })
     }
 
     /// Whether the set-point can be followed; if so, `next` has this tick's commands.

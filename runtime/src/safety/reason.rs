@@ -72,6 +72,11 @@ pub enum Reason {
         /// The joint.
         joint: usize,
     },
+    /// The joint is so far from where it is commanded that it cannot be following.
+    LeftBehind {
+        /// The joint.
+        joint: usize,
+    },
     /// The joint is outside its limits to start with.
     OutsideLimits {
         /// The joint.
@@ -113,6 +118,7 @@ impl Reason {
             Self::Jump { .. } => "jump",
             Self::StaleInference => "stale_inference",
             Self::Lead { .. } => "lead",
+            Self::LeftBehind { .. } => "left_behind",
             Self::OutsideLimits { .. } => "outside_limits",
             Self::HandOutside { .. } => "hand_outside",
             Self::TooClose { .. } => "too_close",
@@ -157,6 +163,12 @@ impl Safety {
             Reason::StaleInference => "the policy gave no new chunk for too long".to_owned(),
             Reason::Lead { joint: index } => {
                 format!("`{}` is too far from where it is commanded", joint(index))
+            }
+            Reason::LeftBehind { joint: index } => {
+                format!(
+                    "`{}` does not follow any more: has it no power, or does somebody hold it?",
+                    joint(index)
+                )
             }
             Reason::OutsideLimits { joint: index } => format!("`{}` is outside its limits", joint(index)),
             Reason::HandOutside { hand } => format!("`{}` would leave its workspace", self.hands[hand]),

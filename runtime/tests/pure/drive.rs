@@ -150,6 +150,23 @@ fn at_the_end_the_base_stands_at_once_and_the_arm_goes_back_if_it_shall() {
     }
 }
 
+/// The safety core takes its time over a base, and what it was last told counts.
+#[test]
+fn a_base_that_runs_out_is_told_to_stand_once_it_does() {
+    let mut robot = Robot::new(drive(0.0, false), 0.0);
+    robot.run(0.1);
+    robot.accept(0, [0.0, 0.3]).unwrap();
+    robot.run(0.3);
+    robot.is_ending = true;
+    for tick in 0..100 {
+        assert_eq!(robot.tick(), Ok(Some([0.0, 0.0])));
+        robot.commanded[1] = 0.3 - 0.003 * f64::from(tick);
+    }
+    assert!(!robot.drive.is_done());
+    assert!(robot.run(1.0).len() >= 20);
+    assert!(robot.drive.is_done());
+}
+
 #[test]
 fn a_run_that_never_moved_ends_at_once() {
     let mut robot = Robot::new(drive(0.2, true), 0.0);

@@ -69,6 +69,9 @@ fn rows_may_be_padded_and_blue_may_come_first() {
     // The last row's padding may be missing.
     let cut = &padded[..padded.len() - 8];
     assert_eq!(decode(raw(Encoding::Bgr8, 3 * WIDTH + 8, cut)).unwrap(), rgb());
+    // And there may be something behind it.
+    let longer = [&padded, &[99; 5][..]].concat();
+    assert_eq!(decode(raw(Encoding::Bgr8, 3 * WIDTH + 8, &longer)).unwrap(), rgb());
 }
 
 #[test]

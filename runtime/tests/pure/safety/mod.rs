@@ -2,5 +2,6 @@
 
 mod checker;
 mod invariant;
+mod pilot;
 mod robot;
 mod states;

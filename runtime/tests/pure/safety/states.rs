@@ -287,6 +287,28 @@ fn a_robot_that_holds_goes_on_once_all_was_fine_for_a_while_and_a_stopped_one_wh
     assert_eq!(driven.sent.unwrap().values[JOINT], driven.rig.position[JOINT]);
 }
 
+/// An arm falls, as it does without power: ever farther from its command, but never faster than joints may go.
+#[test]
+fn a_joint_that_does_not_follow_any_more_stops_the_robot_for_good() {
+    let mut driven = Driven::new(&config(false));
+    driven.bring_to(State::Running);
+    let mut found = Vec::new();
+    for tick in 1..=120 {
+        let fallen_rad = (0.05 * f64::from(tick)).min(1.0);
+        found.push(driven.tick(|rig, _| {
+            rig.hear_group(2, -fallen_rad);
+            true
+        }));
+    }
+    found.dedup();
+    assert_eq!(found, [(State::Running, ""), (State::Holding, "lead"), (State::Stopped, "left_behind")]);
+    assert!(driven.sent.is_none(), "it is told to go back to where it was");
+    for _ in 0..50 {
+        assert_eq!(driven.fine().0, State::Stopped);
+        assert!(driven.sent.is_none());
+    }
+}
+
 #[test]
 fn hands_stay_in_their_room_and_arms_off_the_body() {
     let mut driven = Driven::new(&config(false));
