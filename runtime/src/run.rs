@@ -26,11 +26,11 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// How long the reporting thread waits before it looks whether to stop.
-const POLL: Duration = Duration::from_millis(50);
+const POLL: Duration = Duration::from_millis(10);
 /// How often streams are looked at for damage.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 
@@ -108,6 +108,10 @@ pub(crate) fn run_on(
     let facts = Facts::new(&plan, motion.as_ref(), config, policy.provider().name());
     let publisher = Publisher::declare(&ros, &config.zenoh.namespace, &plan.commands)?;
     let recorder = recorder(&plan, config, &ros, &telemetry)?;
+    if has_keyboard && recorder.is_some() && motion.is_none() {
+        // With set-points, the keyboard is the operator's stop first.
+        record::keyboard::listen(Marker::new(&ros, &config.zenoh.namespace)?, stop.clone())?;
+    }
     let ingest = Ingest::start(&ros, &config.zenoh, &plan, limits, &telemetry, stop)?;
     let inbox = ingest.inbox();
     let mover = motion
@@ -162,14 +166,21 @@ pub(crate) fn run_on(
     let controlled = control.map_or(Ok(()), Thread::join);
     let described = diagnostics.finish();
     let ingested = ingest.finish();
-    let recorded = recorder.map_or(Ok(()), Recorder::finish);
     if let Some(Delivery { sequence, .. }) = exchange.and_then(|exchange| exchange.chunk.take()) {
         telemetry.ending(Ending { sequence, outcome: Outcome::Dropped { reason: DropReason::Holding } });
     }
+    watched.look();
+    // How it ended belongs into the episode.
+    while outcome.is_ok()
+        && let Ok(event) = events.try_recv()
+    {
+        recorder.iter().for_each(|recorder| recorder.event(&event));
+        outcome = report(&event).map_err(Error::Report);
+    }
+    let recorded = recorder.map_or(Ok(()), Recorder::finish);
     let ended = [controlled, interrupted, described, ingested, recorded];
     let policy = ended.into_iter().fold(outcome, Result::and).and(inferred)?;
     policy.resume()?;
-    watched.look();
     while let Ok(event) = events.try_recv() {
         report(&event).map_err(Error::Report)?;
     }
@@ -295,9 +306,13 @@ impl Watched<'_> {
         if self.last_look.elapsed() >= REPORT_EVERY {
             self.look();
         }
-        match events.recv_timeout(POLL) {
+        match events.try_recv() {
             Ok(event) => report(&event).map_err(Error::Report),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => Ok(()),
+            // Nobody waits at the queue, for the sake of the tick, which sends too: who waits is woken under a lock.
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                std::thread::sleep(POLL);
+                Ok(())
+            }
         }
     }
 

@@ -274,6 +274,9 @@ fn recording(seen: &Seen) -> Part {
             let message = newest.and_then(|report| report.message.clone()).unwrap_or_default();
             (Level::Error, "failed", format!("recording stopped: {message}"))
         }
+        Some(RecordingState::Behind) => {
+            (Level::Warn, "behind", newest.and_then(|report| report.message.clone()).unwrap_or_default())
+        }
         Some(RecordingState::Started) => {
             (Level::Ok, "recording", format!("recording {}", path.as_deref().unwrap_or_default()))
         }

@@ -43,7 +43,7 @@ impl Marker {
 
 /// Listens to the keyboard, if somebody sits at a terminal. Nobody waits for this thread: a read of the keyboard cannot
 /// be interrupted. It ends with the program.
-pub(super) fn listen(marker: Marker, stop: Stop) -> Result<(), Error> {
+pub(crate) fn listen(marker: Marker, stop: Stop) -> Result<(), Error> {
     if !std::io::stdin().is_terminal() {
         return Ok(());
     }

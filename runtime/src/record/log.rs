@@ -90,6 +90,7 @@ impl EpisodeLog {
         let io = |source| Error::Io { path: partial.clone(), source };
         let file = OpenOptions::new().write(true).create_new(true).open(&partial).map_err(io)?;
         let twin = file.try_clone().map_err(io)?;
+        sync_folder_of(&partial)?;
         let failed = |error| failure(&partial, error);
         let mut writer = write_options().create(BufWriter::new(file)).map_err(failed)?;
         let mut metadata = about.facts.clone();
@@ -205,8 +206,14 @@ pub(super) fn settle(file: &File, partial: &Path, path: &Path) -> Result<(), Err
     };
     file.sync_all().map_err(io(partial))?;
     fs::rename(partial, path).map_err(io(path))?;
+    sync_folder_of(path)
+}
+
+/// Brings a file's name to the disk: without it, what is in the file is lost with the power.
+fn sync_folder_of(path: &Path) -> Result<(), Error> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io(folder))
+    let io = |source| Error::Io { path: folder.to_owned(), source };
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
 }
 
 /// Where a log is while it is written.

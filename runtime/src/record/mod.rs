@@ -4,7 +4,7 @@
 //! thread that writes. Neither control nor inference knows of it: a disk that is full or slow ends the recording, never
 //! the motion.
 
-mod keyboard;
+pub(crate) mod keyboard;
 mod log;
 mod mark;
 mod recover;
@@ -32,7 +32,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use writer::{EpisodeWriter, text_message};
-use zenoh::bytes::ZBytes;
 
 /// Entries that may wait: a second of everything an R1 Pro says at its fastest, several times over.
 const QUEUED_ENTRIES: usize = 16_384;
@@ -84,7 +83,7 @@ impl RecordConfig {
 pub(crate) struct Entry {
     topic: usize,
     at: Stamp,
-    payload: ZBytes,
+    payload: Vec<u8>,
     /// Entries that found no room before this one.
     lost_before: u64,
 }
@@ -100,7 +99,7 @@ struct Queue {
 
 impl Queue {
     /// Puts a message in, if there is room. Never waits.
-    fn offer(&self, topic: usize, at: Stamp, payload: ZBytes) {
+    fn offer(&self, topic: usize, at: Stamp, payload: Vec<u8>) {
         let size = payload.len();
         let entry = Entry { topic, at, payload, lost_before: self.lost.load(Ordering::Relaxed) };
         let waiting = self.waiting_bytes.fetch_add(size, Ordering::Relaxed);
@@ -151,7 +150,8 @@ impl Recorder {
         for (index, topic) in topics.iter().enumerate().filter(|(_, topic)| topic.role != Role::Event) {
             let queue = queue.clone();
             let listen = move |sample: zenoh::sample::Sample| {
-                queue.offer(index, clock::now(), sample.payload().clone());
+                // A copy: what the network hands out keeps the whole buffer alive that it was received in.
+                queue.offer(index, clock::now(), sample.payload().to_bytes().into_owned());
             };
             // Of any type: robots of one make differ in how a base is told its velocity.
             subscriptions.push(ros.subscribe(topic.key.as_str(), None, listen)?);
@@ -175,14 +175,14 @@ impl Recorder {
     /// Begins an episode, if that is not left to the operator.
     pub fn begin(&self) {
         if let (Some(topic), true) = (self.mark_topic, self.starts_at_once) {
-            self.queue.offer(topic, clock::now(), text_message("start").into());
+            self.queue.offer(topic, clock::now(), text_message("start"));
         }
     }
 
     /// Adds an event.
     pub fn event(&self, event: &Event) {
         if let (Some(topic), Ok(text)) = (self.event_topic, serde_json::to_string(event)) {
-            self.queue.offer(topic, Stamp::from_ns(event.at_ns), text_message(&text).into());
+            self.queue.offer(topic, Stamp::from_ns(event.at_ns), text_message(&text));
         }
     }
 

@@ -76,6 +76,12 @@ pub fn record(
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
         }
     }
+    while outcome.is_ok()
+        && let Ok(event) = events.try_recv()
+    {
+        recorder.event(&event);
+        outcome = report(&event).map_err(Error::Report);
+    }
     recorder.finish()?;
     outcome?;
     while let Ok(event) = events.try_recv() {

@@ -13,11 +13,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 /// Entries that are taken in before a flush at most: one that sends faster than can be written does not keep it off.
 const MOST_IN_A_FLUSH: usize = 10_000;
+/// Between two looks into an empty queue.
+const IDLE: Duration = Duration::from_millis(5);
+/// An entry that waited longer would have been lost with more than the last second of the recording.
+const MOST_WAIT_NS: i64 = 1_000_000_000;
 
 /// What the writer works with.
 pub(super) struct EpisodeWriter {
@@ -40,6 +44,8 @@ pub(super) struct EpisodeWriter {
 struct Episode {
     log: EpisodeLog,
     notes: Vec<String>,
+    /// Whether it was said that the disk does not keep up.
+    is_behind: bool,
 }
 
 impl EpisodeWriter {
@@ -68,13 +74,16 @@ impl EpisodeWriter {
     }
 
     /// Writes until nobody can send entries any more.
+    ///
+    /// It looks into the queue again and again rather than wait at it: one who waits is woken under a lock, and the control tick,
+    /// whose own set-points come here too, must not find that taken by a thread of no priority.
     pub(super) fn run(mut self) {
         let mut flush_at = Instant::now() + self.flush_every;
         loop {
-            match self.entries.recv_timeout(flush_at.saturating_duration_since(Instant::now())) {
+            match self.entries.try_recv() {
                 Ok(entry) => self.take_in(&entry),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(TryRecvError::Empty) => std::thread::sleep(IDLE),
+                Err(TryRecvError::Disconnected) => break,
             }
             if Instant::now() >= flush_at {
                 // What a slow disk kept waiting is safe now, not one flush later.
@@ -93,19 +102,24 @@ impl EpisodeWriter {
     fn take_in(&mut self, entry: &Entry) {
         self.waiting_bytes.fetch_sub(entry.payload.len(), Ordering::Relaxed);
         self.check_for_loss(entry.lost_before);
-        let payload = entry.payload.to_bytes();
-        match self.topics[entry.topic].role {
-            Role::Data | Role::Event => self.write(entry.topic, entry.at, &payload),
+        let role = self.topics[entry.topic].role;
+        // Events are of the time they are about, and may have waited elsewhere.
+        if role != Role::Event {
+            self.check_for_delay(entry.at);
+        }
+        let payload = entry.payload.as_slice();
+        match role {
+            Role::Data | Role::Event => self.write(entry.topic, entry.at, payload),
             Role::Signal => {
                 let event =
                     serde_json::json!({ "event": "operator", "topic": self.topics[entry.topic].name });
                 self.write_event(&event.to_string(), entry.at);
             }
             Role::Instruction => {
-                self.write(entry.topic, entry.at, &payload);
-                self.instruction = Some(payload.into_owned());
+                self.write(entry.topic, entry.at, payload);
+                self.instruction = Some(payload.to_owned());
             }
-            Role::Mark => self.mark(entry, &payload),
+            Role::Mark => self.mark(entry, payload),
         }
     }
 
@@ -135,7 +149,7 @@ impl EpisodeWriter {
         match EpisodeLog::create(&self.folder, &self.about, at) {
             Ok(log) => {
                 let path = log.path().to_owned();
-                self.episode = Some(Episode { log, notes: Vec::new() });
+                self.episode = Some(Episode { log, notes: Vec::new(), is_behind: false });
                 let topic = self.topics.iter().position(|topic| topic.role == Role::Instruction);
                 if let (Some(topic), Some(words)) = (topic, self.instruction.clone()) {
                     self.write(topic, at, &words);
@@ -147,7 +161,7 @@ impl EpisodeWriter {
     }
 
     fn end(&mut self, outcome: Option<Outcome>, reason: &str, at: Stamp) {
-        let Some(Episode { log, notes }) = self.episode.take() else { return };
+        let Some(Episode { log, notes, .. }) = self.episode.take() else { return };
         let size = log.size;
         let mut ending = BTreeMap::from([
             ("ended_at_ns".to_owned(), at.ns().to_string()),
@@ -214,6 +228,21 @@ impl EpisodeWriter {
         }
     }
 
+    /// Says, once an episode, that what is heard waits for the disk for too long.
+    fn check_for_delay(&mut self, heard_at: Stamp) {
+        let waited_ns = clock::now().ns_since(heard_at);
+        let Some(episode) = self.episode.as_mut().filter(|episode| !episode.is_behind) else { return };
+        if waited_ns > MOST_WAIT_NS {
+            episode.is_behind = true;
+            let path = episode.log.path().to_owned();
+            let message = format!(
+                "the disk hardly keeps up: what was heard {:.1} s ago is written only now, and a crash would lose as much",
+                waited_ns as f64 / 1e9
+            );
+            self.say(RecordingState::Behind, Some(path), Some(message));
+        }
+    }
+
     fn say(&self, state: RecordingState, path: Option<PathBuf>, message: Option<String>) {
         let report = RecordingReport { state, path, outcome: None, message_count: 0, message };
         self.telemetry.recording(report, 0);
@@ -223,4 +252,51 @@ impl EpisodeWriter {
 /// A text as `std_msgs/msg/String`.
 pub(super) fn text_message(text: &str) -> Vec<u8> {
     std_msgs::String { data: text.to_owned() }.to_cdr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::topics::of_robot;
+    use super::*;
+    use crate::config::Config;
+    use crate::telemetry::EventKind;
+    use sinew_models::embodiment::Embodiment;
+    use std::sync::mpsc::sync_channel;
+
+    /// What became of a recording whose instruction was heard so long before it came to be written, twice.
+    fn states(waited_ns: i64) -> Vec<RecordingState> {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::built_in().unwrap();
+        config.record.folder = folder.path().to_str().unwrap().to_owned();
+        let topics = of_robot(&Embodiment::built_in("r1pro").unwrap(), &config).unwrap();
+        let place = |role| topics.iter().position(|topic| topic.role == role).unwrap();
+        let heard_at = Stamp::from_ns(clock::now().ns() - waited_ns);
+        let entry = |role, text| {
+            let payload = text_message(text);
+            Entry { topic: place(role), at: heard_at, payload, lost_before: 0 }
+        };
+        let (sender, entries) = sync_channel(8);
+        for (role, text) in
+            [(Role::Mark, "start"), (Role::Instruction, "hold still"), (Role::Instruction, "go on")]
+        {
+            sender.send(entry(role, text)).unwrap();
+        }
+        drop(sender);
+        let (telemetry, events) = Telemetry::new(std::iter::empty());
+        let telemetry = Arc::new(telemetry);
+        let ends = (entries, Arc::<AtomicUsize>::default(), Arc::<AtomicU64>::default());
+        EpisodeWriter::new(ends, topics, About::default(), &config.record, "", &telemetry).run();
+        let recorded = events.try_iter().filter_map(|event| match event.kind {
+            EventKind::Recording(report) => Some(report.state),
+            _ => None,
+        });
+        recorded.collect()
+    }
+
+    #[test]
+    fn what_waits_for_the_disk_too_long_is_spoken_of_once() {
+        use RecordingState::{Behind, Ended, Started};
+        assert_eq!(states(0), [Started, Ended]);
+        assert_eq!(states(3_000_000_000), [Started, Behind, Ended]);
+    }
 }

@@ -145,6 +145,8 @@ pub enum RecordingState {
     Started,
     /// An episode ended, and its file is whole.
     Ended,
+    /// The disk hardly keeps up; the episode goes on.
+    Behind,
     /// Nothing is recorded any more, until the next episode begins.
     Failed,
     /// A mark that says nothing, or that comes when nothing is recorded.

@@ -73,7 +73,7 @@ fn log_recording(report: &RecordingReport) {
             report.outcome.map_or("not marked", Outcome::name)
         ),
         RecordingState::Failed => tracing::error!("RECORDING STOPPED: {message}"),
-        RecordingState::MarkRefused => tracing::warn!("{message}"),
+        RecordingState::Behind | RecordingState::MarkRefused => tracing::warn!("{message}"),
     }
 }
 
