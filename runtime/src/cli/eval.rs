@@ -13,8 +13,8 @@ pub struct EvalArgs {
     #[arg(long, value_name = "DIR", required_unless_present = "print_config")]
     pub bundle: Option<PathBuf>,
     /// Folder for eval.json and failures.png.
-    #[arg(long, value_name = "DIR", required_unless_present = "print_config")]
-    pub output: Option<PathBuf>,
+    #[arg(long, value_name = "DIR", default_value = "out/eval")]
+    pub output: PathBuf,
     /// Scenes, both ends included: `0..99` or `1,5,10..12`.
     #[arg(long, default_value = "0..9")]
     pub seeds: String,
@@ -82,7 +82,7 @@ impl EvalArgs {
             seeds,
             tasks: self.task.clone(),
             rig: self.rig.clone(),
-            output: self.output.clone(),
+            output: Some(self.output.clone()),
             played_steps: self.played_steps,
             extra_latency_ms: self.extra_latency_ms,
             max_seconds: self.max_seconds,

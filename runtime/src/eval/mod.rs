@@ -74,7 +74,7 @@ pub struct EvalOptions {
 }
 
 /// Longest that a policy drives, unless it is said otherwise.
-pub const MAX_SECONDS: f64 = 10.0;
+pub const MAX_SECONDS: f64 = 15.0;
 /// How long success has to last, unless it is said otherwise.
 pub const HOLD_S: f64 = 0.5;
 

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::plot::{FONT, load_font};
 use plotters::prelude::*;
 use sinew_sync::{Picture, PictureDecoder};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// Pictures of a row.
@@ -22,15 +23,20 @@ struct Thumb {
     rgb: Vec<u8>,
 }
 
-/// Draws episodes, a row each; no file if there is nothing to draw.
+/// Draws episodes, a row each; no file if there is nothing to draw, not even an earlier one.
 ///
 /// # Errors
-/// If the font is not installed or the file cannot be written.
+/// If the font is not installed or the file cannot be written or removed.
 pub fn draw_sheet<'a>(path: &Path, episodes: impl Iterator<Item = &'a Episode>) -> Result<(), Error> {
     let failed = |message: String| Error::Plot { path: path.to_owned(), message };
     let mut decoder = PictureDecoder::new()?;
     let mut rows = Vec::new();
-    for episode in episodes.filter(|episode| !episode.shots.is_empty()).take(MOST_ROWS) {
+    let mut undrawn_count = 0;
+    for episode in episodes.filter(|episode| !episode.shots.is_empty()) {
+        if rows.len() == MOST_ROWS {
+            undrawn_count += 1;
+            continue;
+        }
         let mut thumbs = Vec::new();
         for shot in &episode.shots {
             let [width, height] = decoder.decode(Picture::Jpeg(&shot.jpeg))?;
@@ -39,14 +45,25 @@ pub fn draw_sheet<'a>(path: &Path, episodes: impl Iterator<Item = &'a Episode>) 
         rows.push((label(episode), thumbs));
     }
     let highest = rows.iter().flat_map(|(_, thumbs)| thumbs).map(|(_, thumb)| thumb.height).max();
-    let Some(highest) = highest else { return Ok(()) };
+    let Some(highest) = highest else { return remove_older(path) };
     load_font().map_err(&failed)?;
     let row_height = highest + LABEL_HEIGHT_PX + MARGIN_PX;
+    let rest = (undrawn_count > 0).then(|| format!("and {undrawn_count} more, which eval.json names"));
+    let rest_height = rest.as_ref().map_or(0, |_| LABEL_HEIGHT_PX);
     let size = (
         (SHOT_COUNT * (THUMB_WIDTH_PX + MARGIN_PX) + MARGIN_PX) as u32,
-        (rows.len() * row_height + MARGIN_PX) as u32,
+        (rows.len() * row_height + rest_height + MARGIN_PX) as u32,
     );
-    draw_rows(path, size, row_height, &rows).map_err(|error| failed(error.to_string()))
+    draw_rows(path, size, row_height, &rows, rest).map_err(|error| failed(error.to_string()))
+}
+
+fn remove_older(path: &Path) -> Result<(), Error> {
+    match std::fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => {
+            Err(Error::Io { path: path.to_owned(), source })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn label(episode: &Episode) -> String {
@@ -80,6 +97,7 @@ fn draw_rows(
     size: (u32, u32),
     row_height: usize,
     rows: &[Row],
+    rest: Option<String>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let canvas = BitMapBackend::new(path, size).into_drawing_area();
     canvas.fill(&WHITE)?;
@@ -96,6 +114,10 @@ fn draw_rows(
             let place = (corner.0 + 4, corner.1 + 2);
             canvas.draw(&Text::new(format!("{at_s:.1} s"), place, (FONT, 13).into_font().color(&WHITE)))?;
         }
+    }
+    if let Some(rest) = rest {
+        let top = rows.len() * row_height + MARGIN_PX;
+        canvas.draw(&Text::new(rest, (MARGIN_PX as i32, top as i32 + 2), style))?;
     }
     canvas.present()?;
     Ok(())

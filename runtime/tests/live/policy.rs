@@ -1,8 +1,10 @@
 //! The policy alone, against its closed form.
 
-use crate::kit::{bundle, full_size_bundle, onnxruntime};
+use crate::kit::{bundle, dataset, full_size_bundle, onnxruntime};
+use sinew_dataset::Dataset;
 use sinew_models::contract::Bundle;
 use sinew_models::flow::Conditioning;
+use sinew_models::preprocess::ResizePlan;
 use sinew_runtime::config::PolicyConfig;
 use sinew_runtime::policy::{Inferred, Policy, fill_gaussian};
 use std::path::Path;
@@ -68,4 +70,54 @@ fn an_interrupted_policy_stops() {
     let noise = vec![0.0; policy.noise_len()];
     let frames = [frame.as_slice(); 3].into_iter();
     assert!(policy.infer(frames, &[0.0; 32], &noise, &Conditioning::Free).is_err());
+}
+
+/// The demo's policy, as it lies in the repository: told of the egg it moves the left arm more, told of the cube the right one. It
+/// stands at its start posture and sees another scene of the simulated robot.
+#[test]
+fn the_demos_policy_moves_the_arm_that_the_words_name() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../demo/egg_and_cube.bundle");
+    let bundle = Bundle::open(&folder).unwrap();
+    let (mut policy, frame_len) = load(&folder);
+    let manifest = &bundle.manifest;
+    let start = &manifest.training.start_posture;
+    let start_of = |name: &str| {
+        let joint = name.strip_suffix(".pos")?;
+        let place = manifest.action.dimensions.iter().position(|action| action.name == joint)?;
+        Some(start[place] as f32)
+    };
+    let state = manifest
+        .state
+        .dimensions
+        .iter()
+        .map(|dimension| start_of(&dimension.name).unwrap_or(dimension.statistics.mean as f32));
+    let state: Vec<f32> = state.collect();
+    let recorded = Dataset::open(dataset()).unwrap().episode(60010).unwrap();
+    let frames = ["head", "left_wrist", "right_wrist"].map(|camera| {
+        let mut frames = recorded.frames(&format!("observation.images.rgb.{camera}")).unwrap();
+        let frame = frames.next().unwrap().unwrap();
+        let size = manifest.model.vision.image_size;
+        let plan = ResizePlan::new(frame.width as usize, frame.height as usize, size).unwrap();
+        let mut pixels = vec![0.0; frame_len];
+        plan.apply(&frame.rgb, &mut pixels).unwrap();
+        pixels
+    });
+    let mut noise = vec![0.0; policy.noise_len()];
+    fill_gaussian(1, 0, &mut noise);
+    let mut travel_rad = |words: &str| {
+        policy.set_instruction(words).unwrap();
+        let frames = frames.iter().map(Vec::as_slice);
+        let chunk = policy.infer(frames, &state, &noise, &Conditioning::Free).unwrap().actions;
+        ["left_arm", "right_arm"].map(|arm| {
+            let names = bundle.manifest.action.dimensions.iter().map(|dimension| dimension.name.as_str());
+            let joints = names.enumerate().filter(|(_, name)| name.starts_with(arm));
+            let steps = || chunk.chunks_exact(bundle.manifest.action.dimensions.len());
+            let travel = |joint: usize| steps().last().unwrap()[joint] - steps().next().unwrap()[joint];
+            joints.map(|(joint, _)| travel(joint).abs()).sum::<f32>()
+        })
+    };
+    let (egg, cube) = (travel_rad("put the egg in the tray"), travel_rad("put the red cube in the tray"));
+    println!("egg {egg:?} cube {cube:?}");
+    assert!(egg[0] > 3.0 * egg[1], "left and right arm: {egg:?}");
+    assert!(cube[1] > 3.0 * cube[0], "left and right arm: {cube:?}");
 }
