@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::description::{COUNTERS, Description, PictureError, Pictures, Plan, unsupported};
 use super::encode::VideoCodec;
@@ -16,6 +17,7 @@ use super::writer::Writer;
 use crate::dataset::Dataset;
 use crate::episode::Episode;
 use crate::error::Result;
+use crate::numbers::Numbers;
 
 /// What became of a dataset's videos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -30,9 +32,10 @@ pub struct Conversion {
 }
 
 /// Writes `source` to the folder `root` in the given format, and goes on where an earlier conversion stopped. Numbers and
-/// tasks stay as they are, episodes are numbered from 0 on and keep their ids (those that have none get `episode N`),
-/// statistics are computed anew (those of pictures from the decoded ones). Videos are copied without encoding them anew
-/// where that is exact. `on_episode` is called after each episode with its number in `source`.
+/// tasks stay as they are, episodes are numbered from 0 on and keep their ids (those that have none get their number and a
+/// digest of their numbers, so that several sets can be put together), statistics are computed anew (those of pictures from
+/// the decoded ones). Videos are copied without encoding them anew where that is exact. `on_episode` is called after each
+/// episode with its number in `source`.
 ///
 /// # Errors
 /// If `source` is damaged or has features that cannot be written, or as [`Writer::open`] and [`Writer::add`].
@@ -57,9 +60,10 @@ pub fn convert(
     let mut done = Conversion::default();
     for (position, info) in source.episodes().iter().enumerate() {
         let own = ids.iter().find(|(_, index)| index.as_u64() == Some(info.episode_index));
-        let id = own.map_or_else(|| format!("episode {}", info.episode_index), |(id, _)| id.clone());
+        let episode = source.episode(info.episode_index)?;
+        let columns = columns(&episode, &plan)?;
+        let id = own.map_or_else(|| identity(info.episode_index, &columns), |(id, _)| id.clone());
         if writer.episode_of(&id).is_none() {
-            let episode = source.episode(info.episode_index)?;
             let mut footage = Vec::new();
             for (camera, view) in plan.views.iter().enumerate() {
                 let span = source.pictures_of(position, &view.name)?;
@@ -77,7 +81,7 @@ pub fn convert(
                 };
                 footage.push((view.name.clone(), made));
             }
-            writer.add_footage(Some(id), &tasks(&episode), columns(&episode, &plan)?, footage)?;
+            writer.add_footage(Some(id), &tasks(&episode), columns, footage)?;
             done.episode_count += 1;
         }
         on_episode(info.episode_index);
@@ -118,7 +122,18 @@ fn tasks(episode: &Episode) -> Vec<String> {
     }
 }
 
-fn columns(episode: &Episode, plan: &Plan) -> Result<Vec<(String, crate::Numbers)>> {
+/// What tells an episode of somebody else's set from every other: the same again when the set has grown.
+fn identity(episode_index: u64, columns: &[(String, Numbers)]) -> String {
+    let mut digest = Sha256::new();
+    for (name, numbers) in columns {
+        digest.update(name);
+        numbers.to_f64().iter().for_each(|number| digest.update(number.to_le_bytes()));
+    }
+    let start: String = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("episode {episode_index} {start}")
+}
+
+fn columns(episode: &Episode, plan: &Plan) -> Result<Vec<(String, Numbers)>> {
     let column = |vector: &super::description::Vector| {
         let (numbers, _) = episode.numbers(&vector.name)?;
         Ok((vector.name.clone(), numbers.resized(&vector.dtype)))

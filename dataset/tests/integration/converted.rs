@@ -3,7 +3,7 @@
 use sinew_dataset::{Conversion, Dataset, Format, Rows, VideoCodec, Writer, convert};
 
 use crate::fixtures::fixture;
-use crate::synthetic::{description, id};
+use crate::synthetic::{description, episode, id};
 use crate::written::{check, options, write};
 
 #[test]
@@ -64,6 +64,30 @@ fn lerobots_own_sets_keep_their_rows_and_pictures() {
             }
         }
     }
+}
+
+/// Their episodes have the same numbers, and none has an id of ours.
+#[test]
+fn sets_of_others_are_put_together_and_taken_over_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let [first, second, both] = ["first", "second", "both"].map(|name| folder.path().join(name));
+    for (root, numbers) in [(&first, 0..2), (&second, 2..4)] {
+        let mut writer = Writer::open(root, description(), options(Format::V30, VideoCodec::Av1)).unwrap();
+        for number in numbers {
+            writer.add(episode(number)).unwrap();
+        }
+        writer.finish().unwrap();
+        let path = root.join("meta/info.json");
+        let mut info: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        info.as_object_mut().unwrap().remove("sinew").unwrap();
+        std::fs::write(&path, info.to_string()).unwrap();
+    }
+    for (root, expected) in [(&first, 2), (&second, 2), (&first, 0), (&second, 0)] {
+        let done = convert(&Dataset::open(root).unwrap(), &both, Format::V30, |_| ()).unwrap();
+        assert_eq!(done.episode_count, expected);
+    }
+    check(&both, 4);
 }
 
 /// The sample was written by LeRobot 0.4.4, whose statistics these are.

@@ -142,13 +142,14 @@ struct Target<'a> {
 impl Target<'_> {
     fn take_in(&mut self, path: &Path) -> Result<Fate, Error> {
         match self.try_take_in(path) {
-            Err(error) if is_of_one_log(&error) => Ok(Fate::Refused(of_log(path, error))),
+            Err(error) if is_of_one_log(path, &error) => Ok(Fate::Refused(of_log(path, error))),
             result => result,
         }
     }
 
     fn try_take_in(&mut self, path: &Path) -> Result<Fate, Error> {
         let opening = Opening::read(path)?;
+        let is_first = self.form.is_none();
         let form = match &self.form {
             Some((form, _)) => form.clone(),
             None => {
@@ -164,7 +165,7 @@ impl Target<'_> {
             return Ok(Fate::Known { episode_index });
         }
         let plan = Plan::new(&opening, &form, self.options.form.robot.as_deref());
-        let plan = plan.map_err(|error| unfit(path, error))?;
+        let plan = plan.map_err(|error| unfit(path, is_first, error))?;
         let gathered = gather::gather(&opening, &plan)?;
         if let Some(reason) = self.unwanted(gathered.outcome.as_deref()) {
             return Ok(Fate::LeftOut { reason });
@@ -269,22 +270,26 @@ fn add(writer: &mut Writer, form: &Form, path: &Path, id: String, rows: Rows) ->
 }
 
 /// Whether an error is about one log, and the others can go on.
-fn is_of_one_log(error: &Error) -> bool {
+fn is_of_one_log(path: &Path, error: &Error) -> bool {
     use sinew_dataset::Error as Data;
-    matches!(
-        error,
+    match error {
+        // It cannot be read; or the dataset cannot be written.
+        Error::Dataset(Data::Io { path: found, .. }) => found == path,
         Error::Log { .. }
-            | Error::LogMessage { .. }
-            | Error::LogUnfit { .. }
-            | Error::Gap { .. }
-            | Error::Dataset(Data::Log { .. } | Data::NoFrame { .. } | Data::EpisodeMismatch { .. })
-    )
+        | Error::LogMessage { .. }
+        | Error::LogUnfit { .. }
+        | Error::Gap { .. }
+        | Error::Dataset(Data::Log { .. } | Data::NoFrame { .. } | Data::EpisodeMismatch { .. }) => true,
+        _ => false,
+    }
 }
 
-/// What the form asks for and one log's robot lacks keeps that log out, not the others.
-fn unfit(path: &Path, error: Error) -> Error {
+/// What the form asks for and one log's robot lacks keeps that log out, not the others. If it is the first, the form was made for
+/// it, and what it lacks was asked for by mistake.
+fn unfit(path: &Path, is_first: bool, error: Error) -> Error {
     match error {
-        Error::Model(_) | Error::Sync(_) => {
+        Error::Usage(_) if is_first => error,
+        Error::Model(_) | Error::Sync(_) | Error::Usage(_) => {
             Error::LogUnfit { path: path.to_owned(), source: Box::new(error) }
         }
         other => other,

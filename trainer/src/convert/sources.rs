@@ -12,7 +12,7 @@ const UNFINISHED: &str = "part";
 pub struct Sources {
     /// Whole ones.
     pub logs: Vec<PathBuf>,
-    /// Such as the recorder did not finish.
+    /// Such as the recorder did not finish and nobody has mended yet.
     pub unfinished: Vec<PathBuf>,
 }
 
@@ -33,6 +33,7 @@ impl Sources {
                 }
                 match kind(&file) {
                     Some(LOG) => found.logs.push(file),
+                    Some(UNFINISHED) if file.with_extension("").exists() => {}
                     Some(UNFINISHED) => found.unfinished.push(file),
                     _ if path.is_dir() => {}
                     _ => {

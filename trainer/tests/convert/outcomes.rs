@@ -32,6 +32,9 @@ fn each_log_that_is_left_out_or_refused_is_said_and_the_others_go_on() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 0xff;
     fs::write(&torn, bytes).unwrap();
+    fs::create_dir(folder.path().join("logs/episode_000014.mcap")).unwrap();
+    // What `recover` mended stays beside what it made of it.
+    fs::write(folder.path().join("logs/episode_000000.mcap.part"), "torn").unwrap();
     let (code, said) = convert(folder.path(), &[]);
     assert_eq!(code, 1, "{said}");
     let of = |number: usize| -> String {
@@ -59,13 +62,14 @@ fn each_log_that_is_left_out_or_refused_is_said_and_the_others_go_on() {
         (11, vec!["left out", "sinew-runtime recover"]),
         (12, vec!["episode_000012.mcap"]),
         (13, vec!["episode 1, "]),
+        (14, vec!["episode_000014.mcap", "directory"]),
     ] {
         for part in parts {
             assert!(of(number).contains(part), "{number}: {part}: {}", of(number));
         }
     }
     for line in
-        ["logs              14", "converted          2", "left out           2", "refused           10"]
+        ["logs              15", "converted          2", "left out           2", "refused           11"]
     {
         assert!(said.contains(line), "{line}: {said}");
     }
