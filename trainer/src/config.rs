@@ -271,6 +271,16 @@ impl TrainConfig {
         if !decays.into_iter().all(is_decay) {
             return wrong("optimizer.betas and optimizer.ema_decay", format!("{decays:?}"), "0 to below 1");
         }
+        // 0 is none of it.
+        let none_or_more = |x: f64| x.is_finite() && x >= 0.0;
+        let shares = [
+            ("optimizer.weight_decay", optimizer.weight_decay),
+            ("optimizer.grad_clip_norm", optimizer.grad_clip_norm),
+            ("loss.action_penalty", loss.action_penalty),
+        ];
+        if let Some((key, found)) = shares.into_iter().find(|(_, share)| !none_or_more(*share)) {
+            return wrong(key, found.to_string(), "0 or more");
+        }
         if policy.lora.rank > 0 && !positive(policy.lora.alpha) {
             return wrong("policy.lora.alpha", policy.lora.alpha.to_string(), "a positive number");
         }

@@ -35,6 +35,18 @@ impl Store {
         fs::canonicalize(self.folder.join("last")).ok()
     }
 
+    /// The newest checkpoint of a run that is to go on; none if it was killed before its first.
+    ///
+    /// # Errors
+    /// If there was one, and is no more.
+    pub fn resumable(&self) -> Result<Option<PathBuf>, Error> {
+        let link = self.folder.join("last");
+        if link.symlink_metadata().is_err() {
+            return Ok(None);
+        }
+        fs::canonicalize(&link).map(Some).map_err(Error::io(&link))
+    }
+
     /// The one marked as the best, if there is one.
     pub fn best(&self) -> Option<PathBuf> {
         fs::canonicalize(self.folder.join("best")).ok()

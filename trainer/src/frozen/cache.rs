@@ -122,19 +122,26 @@ impl FrozenCache {
         Ok(Some(self.shape.unpack(&values, device)?))
     }
 
-    /// Stores a frame's entry, unless it is there already or cannot be: then the training goes on without.
+    /// Stores a frame's entry, unless it is there already or cannot be: then the training goes on without. Returns the entry as
+    /// [`Self::get`] gives it, stored or not, so that a training does not depend on what was stored when.
     ///
     /// # Shapes
     /// As [`Self::get`].
     ///
     /// # Errors
     /// If the tensors are not what the cache holds.
-    pub fn put(&self, key: FrameKey, tensors: &[Tensor]) -> Result<(), Error> {
-        let values = self.shape.pack(tensors)?;
+    pub fn put(&self, key: FrameKey, tensors: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        let values = self.shape.pack(&tensors)?;
         let payload = record::encode(&values, self.dtype);
+        let kept = match (&payload, tensors.first()) {
+            (Ok(payload), Some(first)) if self.dtype != StoredDtype::Float32 => {
+                self.shape.unpack(&record::decode(payload, self.dtype), first.device())?
+            }
+            _ => tensors,
+        };
         let mut state = self.state();
         if state.places.contains_key(&key) {
-            return Ok(());
+            return Ok(kept);
         }
         match payload {
             Ok(payload) if !state.is_closed => self.append(&mut state, key, &payload),
@@ -146,7 +153,7 @@ impl FrozenCache {
                 state.usage.refused_count += 1;
             }
         }
-        Ok(())
+        Ok(kept)
     }
 
     /// What it holds and was good for.

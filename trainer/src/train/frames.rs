@@ -113,8 +113,7 @@ impl<'a> FrameSource<'a> {
                     let layers = learner.context(&tensors, &shown.numbers)?;
                     tensors = layers.into_iter().flat_map(|layer| [layer.key, layer.value]).collect();
                 }
-                cache.put(key, &tensors)?;
-                tensors
+                cache.put(key, tensors)?
             }
         };
         Ok(if keeps_prefix { Seen::Context(pair_up(&tensors)) } else { Seen::Tokens(tensors) })

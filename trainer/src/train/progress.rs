@@ -12,24 +12,32 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Display {
     bar: ProgressBar,
+    /// Samples a second and loss by group, as the last line of the log had them.
+    last_line: String,
 }
 
 impl Display {
     /// For a run of this many steps that has come to `step`.
     pub fn new(step_count: u64, step: u64) -> Self {
         let bar = ProgressBar::new(step_count).with_position(step);
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {per_sec} {msg}");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {eta} {msg}");
         if let Ok(style) = style {
             bar.set_style(style);
         }
         bar.reset_eta();
-        Self { bar }
+        Self { bar, last_line: String::new() }
     }
 
     /// Moves the bar.
     pub fn show(&self, step: u64, taken: &StepReport) {
         self.bar.set_position(step);
-        self.bar.set_message(format!("loss {:.4}", taken.loss));
+        self.bar.set_message(format!("loss {:.4}{}", taken.loss, self.last_line));
+    }
+
+    /// Writes a line of the log above the bar, which repeats what is in it until the next.
+    pub fn tell(&mut self, text: String, line: &LogLine) {
+        self.last_line = format!("; {:.1} samples/s, {}", line.samples_per_s, line.groups());
+        self.say(&text);
     }
 
     /// Writes a line above the bar.
@@ -63,15 +71,21 @@ pub struct LogLine {
 /// Groups that a line for people names; the log has all.
 const SHOWN_GROUPS: usize = 6;
 
-impl fmt::Display for LogLine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "loss {:.4}", self.loss)?;
+impl LogLine {
+    /// The groups that are learned worst, and their losses.
+    fn groups(&self) -> String {
         let mut groups: Vec<(&String, &f64)> = self.loss_by_group.iter().collect();
         groups.sort_by(|a, b| b.1.total_cmp(a.1));
         let shown: Vec<String> =
             groups.iter().take(SHOWN_GROUPS).map(|(group, loss)| format!("{group} {loss:.3}")).collect();
         let more = if groups.len() > SHOWN_GROUPS { ", …" } else { "" };
-        write!(f, " ({}{more}), {:.1} samples/s", shown.join(", "), self.samples_per_s)
+        shown.join(", ") + more
+    }
+}
+
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.4} ({}), {:.1} samples/s", self.loss, self.groups(), self.samples_per_s)
     }
 }
 

@@ -49,11 +49,14 @@ pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool
     if folder.exists() && !resume {
         return Err(Error::Exists { path: folder });
     }
+    if resume && !folder.exists() {
+        return Err(Error::Usage(format!("--resume: there is no run in {}", folder.display())));
+    }
     let setup = Setup::new(config)?;
     let handover = Handover::prepare(&setup)?;
     let order = Order::new(&setup.corpus, &setup.config.data, setup.config.run.seed)?;
     let store = Store::open(&folder, setup.config.checkpoints.keep_last)?;
-    let last = if resume { store.last() } else { None };
+    let last = if resume { store.resumable()? } else { None };
     let mut run = Run::new(&setup, store, &folder)?;
     if let Some(last) = &last {
         run.restore(last)?;
@@ -106,7 +109,7 @@ impl<'a> Run<'a> {
         let restored = restore(checkpoint, self.learner.params(), options, &self.setup.device)?;
         if restored.progress.fingerprint != self.progress.fingerprint {
             return Err(sinew_models::Error::Mismatch {
-                what: "base policy, episodes, [data], [augment], [loss], seed and batch size of the training"
+                what: "base policy, episodes, [data], [policy], [augment], [loss], dtype, seed and batch size of the training"
                     .to_owned(),
                 left_name: "the run".to_owned(),
                 left: restored.progress.fingerprint,
@@ -125,45 +128,70 @@ impl<'a> Run<'a> {
         self.optimizer = restored.optimizer;
         self.progress = restored.progress;
         self.saved_step = Some(self.progress.step);
+        if let Some((_, step)) = self.progress.best {
+            // A kill may have come between the checkpoint and its mark.
+            self.store.mark_best(step)?;
+        }
         tracing::info!("goes on after step {}", self.progress.step);
         Ok(())
     }
 
     fn go(mut self, order: Order, stop: &AtomicBool) -> Result<Outcome, Error> {
-        let config = &self.setup.config;
-        let mut metrics = Metrics::open(self.folder, self.progress.step)?;
-        let mut place = Place { epoch: self.progress.epoch, draw_count: self.progress.epoch_position };
         let frames = FrameSource::new(self.setup, &self.learner, self.folder)?;
+        let mut said = Said {
+            metrics: Metrics::open(self.folder, self.progress.step)?,
+            display: Display::new(self.setup.config.run.steps, self.progress.step),
+            log: Log::new(self.setup),
+        };
+        if let Err(error) = self.advance(order, &frames, &mut said, stop) {
+            // What was learned until then is kept, unless the weights themselves are in doubt.
+            let is_sound = self.progress.step > 0 && !matches!(error, Error::NotFinite { .. });
+            if is_sound && let Err(second) = self.save() {
+                tracing::warn!("the steps since the last checkpoint are lost: {second}");
+            }
+            return Err(error);
+        }
+        self.save()?;
+        said.display.finish();
+        if let Some(report) = frames.cache_report() {
+            tracing::info!("{report}");
+        }
+        self.outcome()
+    }
+
+    /// Steps, until the last one or the stop.
+    fn advance(
+        &mut self,
+        order: Order,
+        frames: &FrameSource<'_>,
+        said: &mut Said,
+        stop: &AtomicBool,
+    ) -> Result<(), Error> {
+        let config = &self.setup.config;
+        let mut place = Place { epoch: self.progress.epoch, draw_count: self.progress.epoch_position };
         let mut samples = frames.read(DrawStream::new(order, place)?, Purpose::Training)?;
-        let display = Display::new(config.run.steps, self.progress.step);
-        let mut log = Log::new(self.setup);
         while self.progress.step < config.run.steps && !stop.load(Ordering::Relaxed) {
             let batch = samples.by_ref().take(config.run.batch_size).collect::<Result<Vec<_>, _>>()?;
-            let taken = self.step(&batch, &frames)?;
+            let taken = self.step(&batch, frames)?;
             place = batch.iter().fold(place, |place, sample| place.after(&sample.draw));
             (self.progress.epoch, self.progress.epoch_position) = (place.epoch, place.draw_count);
-            log.add(&mut self.progress.log, &taken, batch.len());
+            said.log.add(&mut self.progress.log, &taken, batch.len());
             let step = self.progress.step;
-            display.show(step, &taken);
+            said.display.show(step, &taken);
             if step.is_multiple_of(config.run.log_every) || step == config.run.steps {
-                let line = log.line(&mut self.progress.log, self.progress.epoch);
-                metrics.record("train", step, &line)?;
-                display.say(&format!("step {step}: {line}"));
+                let line = said.log.line(&mut self.progress.log, self.progress.epoch);
+                said.metrics.record("train", step, &line)?;
+                said.display.tell(format!("step {step}: {line}"), &line);
             }
             let validates = config.validation.every > 0 && step.is_multiple_of(config.validation.every);
             if validates || (config.validation.every > 0 && step == config.run.steps) {
-                self.validate(&mut metrics, &frames, &display)?;
+                self.validate(said, frames)?;
             }
             if step.is_multiple_of(config.checkpoints.every) {
                 self.save()?;
             }
         }
-        self.save()?;
-        display.finish();
-        if let Some(report) = frames.cache_report() {
-            tracing::info!("{report}");
-        }
-        self.outcome()
+        Ok(())
     }
 
     /// One optimiser step.
@@ -256,25 +284,31 @@ impl<'a> Run<'a> {
         Ok((total, squared_errors, gradients))
     }
 
-    /// Names the first sample whose errors are not finite.
+    /// Names the first sample whose errors are not finite, and says how many others there are: where it is all of them, it is
+    /// hardly the data.
     fn not_finite(&self, loss: f64, samples: &[Sample], squared_errors: &[f32]) -> Error {
         let row = squared_errors.len() / samples.len();
-        let culprit = samples.iter().zip(squared_errors.chunks_exact(row));
-        let culprit = culprit.into_iter().find(|(_, errors)| errors.iter().any(|error| !error.is_finite()));
-        let sample = culprit.map(|(sample, _)| {
+        let errors = samples.iter().zip(squared_errors.chunks_exact(row));
+        let culprits: Vec<&Sample> = errors
+            .filter(|(_, errors)| errors.iter().any(|error| !error.is_finite()))
+            .map(|(sample, _)| sample)
+            .collect();
+        let sample = culprits.first().map(|sample| {
             let frame = sample.draw.frame;
             let dataset = self.setup.corpus.dataset_name(frame.dataset);
-            format!("row {} of episode {} of {dataset}", frame.row, frame.episode_index)
+            let first = format!("row {} of episode {} of {dataset}", frame.row, frame.episode_index);
+            match (culprits.len(), samples.len()) {
+                (1, _) => first,
+                (all, of) if all == of => {
+                    format!("all {of} samples of the batch, {first} the first of them: the training diverges")
+                }
+                (some, of) => format!("{some} of the batch's {of} samples, {first} the first of them"),
+            }
         });
         Error::NotFinite { what: format!("loss of step {}", self.progress.step), found: loss, sample }
     }
 
-    fn validate(
-        &mut self,
-        metrics: &mut Metrics,
-        frames: &FrameSource<'_>,
-        display: &Display,
-    ) -> Result<(), Error> {
+    fn validate(&mut self, said: &mut Said, frames: &FrameSource<'_>) -> Result<(), Error> {
         let config = &self.setup.config;
         let chosen = self.setup.corpus.validation_frames(config.validation.frames)?;
         if chosen.is_empty() {
@@ -295,8 +329,8 @@ impl<'a> Run<'a> {
             validation.add(&self.learner, &shown, first)?;
         }
         let report = validation.report();
-        metrics.record("validation", self.progress.step, &report)?;
-        display.say(&format!(
+        said.metrics.record("validation", self.progress.step, &report)?;
+        said.display.say(&format!(
             "step {}: validation error {:.4} (always the mean: {:.4}), loss {:.4}",
             self.progress.step, report.error, report.error_of_mean, report.loss
         ));
@@ -304,7 +338,7 @@ impl<'a> Run<'a> {
     }
 
     fn note_best(&mut self, report: &Report) -> Result<(), Error> {
-        if self.progress.best.is_some_and(|(error, _)| error <= report.error) {
+        if !report.error.is_finite() || self.progress.best.is_some_and(|(error, _)| error <= report.error) {
             return Ok(());
         }
         self.progress.best = Some((report.error, self.progress.step));
@@ -359,6 +393,13 @@ impl<'a> Run<'a> {
             bundle: None,
         })
     }
+}
+
+/// Where a run is spoken of.
+struct Said {
+    metrics: Metrics,
+    display: Display,
+    log: Log,
 }
 
 /// What one step did.

@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::checkpoint::policy_folder::Changes;
 use crate::checkpoint::trained_on::TrainedOn;
-use crate::config::{ComputeDtype, TrainConfig, required};
+use crate::config::{ComputeDtype, PolicyOptions, TrainConfig, required};
 use crate::data::{
     ACTION, Augmenter, Corpus, FeatureStatistics, NearConstant, NormalizationMode, STATE, Statistics,
     dimension_weights, start_posture,
@@ -24,6 +24,7 @@ use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
 use sinew_models::processors;
 use sinew_models::unit::Unit;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Placeholders for absent cameras, which LeRobot adds to a policy's features by itself.
@@ -298,19 +299,32 @@ impl Setup {
         })
     }
 
-    /// A hash of what decides the samples and what is made of them: the base's weights, the choice of data, the
-    /// episodes and their numbers' statistics, seed, batch, augmentation and loss. Resumed on anything else, a run could not go on as if it had never stopped.
+    /// A hash of what decides the samples, what is made of them and what learns from them: the base's weights, what of them is
+    /// trained, the choice of data, the episodes and their numbers' statistics, seed, batch, augmentation and loss. Resumed on
+    /// anything else, a run could not go on as if it had never stopped.
     ///
     /// # Errors
     /// If the weights cannot be read or the options not written down.
     pub fn fingerprint(&self) -> Result<String, Error> {
         let config = &self.config;
+        let as_text = |error: serde_json::Error| Error::Config {
+            place: "[data]".to_owned(),
+            message: error.to_string(),
+        };
         let options = (&config.data, &config.augment, &config.loss, config.run.seed, config.run.batch_size);
-        let options = serde_json::to_string(&options)
-            .map_err(|error| Error::Config { place: "[data]".to_owned(), message: error.to_string() })?;
+        let options = serde_json::to_string(&options).map_err(as_text)?;
+        // Wherever the base lies: its weights are looked at.
+        let policy = PolicyOptions { checkpoint: PathBuf::new(), ..config.policy.clone() };
+        let learner = serde_json::to_string(&(&policy, &config.run.dtype)).map_err(as_text)?;
+        // A cache shows changed pictures in fewer variants.
+        let cache = serde_json::to_string(&(&config.cache.mode, config.cache.variants)).map_err(as_text)?;
         let mut hash = Sha256::new();
         hash.update(hash_file(self.base.weights.path())?.sha256);
         hash.update(options);
+        hash.update(learner);
+        if self.augmenter.changes_pictures() {
+            hash.update(cache);
+        }
         hash.update(format!("{:?}", (self.corpus.train_episodes(), self.corpus.validation_episodes())));
         hash.update(self.statistics.to_json().to_string());
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())

@@ -30,6 +30,8 @@ fn what_does_not_fit_is_refused_before_anything_is_written() {
         ("policy.max_state_dim = 20\n", "the checkpoint's 32 or more"),
         ("loss.max_clean_steps = 8\n", "less than the chunk's 8 steps"),
         ("run.device = \"gpu\"\n", "`cpu` or `cuda:N`"),
+        ("optimizer.grad_clip_norm = nan\n", "0 or more"),
+        ("optimizer.weight_decay = -0.1\n", "0 or more"),
     ] {
         let error = bench.train("run", more).unwrap_err().to_string();
         assert!(error.contains(complaint), "{more}: {error}");

@@ -59,7 +59,7 @@ fn a_cache_of_what_is_trained_leaves_no_run_behind() {
 }
 
 #[test]
-fn a_run_does_not_go_on_with_another_seed_batch_or_augmentation() {
+fn a_run_does_not_go_on_with_another_seed_batch_augmentation_or_learner() {
     let bench = Bench::recorded("mixed");
     bench.train("run", &format!("{SIX_NUMBERS}run.steps = 2\n")).unwrap();
     for more in [
@@ -67,9 +67,27 @@ fn a_run_does_not_go_on_with_another_seed_batch_or_augmentation() {
         "run.batch_size = 2\n",
         "augment.state_noise = 0.1\n",
         "loss.action_penalty = 0.1\n",
+        "policy.train_state_proj = false\n",
+        "policy.chunk_size = 7\n",
     ] {
         let error = bench.resume("run", &format!("{SIX_NUMBERS}run.steps = 3\n{more}")).unwrap_err();
         assert!(error.to_string().contains("base policy, episodes"), "{more}: {error}");
     }
+    // Less is trained than was: what was learned of the rest would be lost.
+    let all = "policy.train_expert_only = false\npolicy.freeze_vision_encoder = false\n";
+    bench.train("all", &format!("{SIX_NUMBERS}{all}run.steps = 2\n")).unwrap();
+    let error = bench.resume("all", &format!("{SIX_NUMBERS}run.steps = 3\n")).unwrap_err();
+    assert!(error.to_string().contains("[policy]"), "{error}");
     bench.resume("run", &format!("{SIX_NUMBERS}run.steps = 3\n")).unwrap();
+}
+
+#[test]
+fn what_is_not_there_cannot_go_on() {
+    let bench = Bench::new();
+    let error = bench.resume("mistyped", "").unwrap_err().to_string();
+    assert!(error.contains("there is no run in") && error.contains("mistyped"), "{error}");
+    let last = bench.train("run", "run.steps = 2\n").unwrap().last;
+    std::fs::remove_dir_all(last).unwrap();
+    let error = bench.resume("run", "").unwrap_err().to_string();
+    assert!(error.contains("checkpoints/last"), "{error}");
 }

@@ -3,7 +3,7 @@
 use crate::support::{Bench, tensors};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -115,6 +115,29 @@ fn a_full_disk_is_reported_and_leaves_the_checkpoint_before() {
             .to_string_lossy()
             .starts_with('.'))
     );
+}
+
+/// The damaged episode is the one that is validated with in one of the cases: nothing is read of it before.
+#[test]
+fn a_validation_that_cannot_be_read_does_not_cost_the_steps_before_it() {
+    let bench = Bench::new();
+    let mut saved = Vec::new();
+    for episode in 0..3 {
+        let name = format!("damaged-{episode}");
+        let dataset = bench.output(&format!("{name}-dataset"));
+        let copied = Command::new("cp").arg("-r").arg(bench.dataset()).arg(&dataset).status().unwrap();
+        assert!(copied.success());
+        let video = format!("videos/chunk-000/observation.images.head/episode_{episode:06}.mp4");
+        let video = fs::OpenOptions::new().write(true).open(dataset.join(video)).unwrap();
+        video.set_len(video.metadata().unwrap().len() / 2).unwrap();
+        let more = format!(
+            "checkpoints.every = 1000\nvalidation.every = 4\ndata.validation_fraction = 0.3\ndata.datasets = [{{ path = {dataset:?} }}]\n"
+        );
+        let error = bench.train(&name, &more).unwrap_err().to_string();
+        assert!(error.contains(&format!("episode_{episode:06}.mp4")), "{error}");
+        saved.extend(fs::read_link(bench.output(&name).join("checkpoints/last")));
+    }
+    assert!(saved.contains(&PathBuf::from("000004")), "{saved:?}");
 }
 
 #[test]

@@ -77,6 +77,10 @@ impl Bench {
         &self.policy
     }
 
+    pub(crate) fn dataset(&self) -> &Path {
+        &self.dataset
+    }
+
     pub(crate) fn output(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
