@@ -100,10 +100,10 @@ fn what_the_state_needs_must_be_there_and_finite() {
         "position of left_arm: expected finite numbers, found NaN"
     );
     // The policy would take it for infinite.
-    let absurd = arm(|message| message.effort[3] = 1e39);
+    let absurd = arm(|message| message.velocity[3] = 1e39);
     assert_eq!(
-        refusal(&[Field::Effort], STRICT, &absurd),
-        "effort of left_arm: expected finite numbers, found 1000000000000000000000000000000000000000"
+        refusal(&[Field::Velocity], STRICT, &absurd),
+        "velocity of left_arm: expected finite numbers, found 1000000000000000000000000000000000000000"
     );
     let timeless = arm(|message| message.header.stamp = Time::default());
     assert_eq!(
