@@ -47,10 +47,18 @@ struct Batch {
     noised: Vec<Noised>,
     error_weights: Vec<f32>,
     action_penalty: f64,
+    /// Whether images and language go through the VLM without a gradient, and the state after them, as in a training whose VLM
+    /// is frozen.
+    has_frozen_context: bool,
 }
 
 impl Batch {
     fn new(case: &Case) -> Self {
+        Self::of(case, &selection(case, None))
+    }
+
+    /// As this training computes it.
+    fn of(case: &Case, selection: &Selection<'_>) -> Self {
         let (ids, valid) = (case.get("in.token_ids"), case.get("in.token_mask"));
         let (noise, time) = (case.get("in.noise"), case.get("in.time"));
         let (actions, is_pad) = (case.get("pre.action_padded"), case.get("in.action_is_pad"));
@@ -74,6 +82,7 @@ impl Batch {
             noised,
             error_weights,
             action_penalty: 0.0,
+            has_frozen_context: selection.context_is_frozen(),
         }
     }
 
@@ -95,7 +104,12 @@ impl Batch {
         let tokens: Vec<Tensor> = self.pixels.iter().map(|pixels| forward.vision(pixels).unwrap()).collect();
         let observations =
             Observations { instructions: &self.instructions, state, camera_valid: &self.camera_valid };
-        let prefix = forward.prefix(&tokens, &observations).unwrap();
+        let prefix = if self.has_frozen_context {
+            let context = forward.context(&tokens, &observations).unwrap();
+            forward.append_state(&context, &observations).unwrap()
+        } else {
+            forward.prefix(&tokens, &observations).unwrap()
+        };
         let prefix = prefix.repeated(self.noised.len() / self.instructions.len()).unwrap();
         let targets = Targets {
             noised: &self.noised,
@@ -260,10 +274,11 @@ fn adapters_change_nothing_until_they_are_trained() {
     let case = Case::open("tiny");
     for target in [LoraTarget::Expert, LoraTarget::Text] {
         let lora = Lora { rank: 3, alpha: 6.0, target, seed: 1 };
-        let params = Params::new(&case.checkpoint.weights, &selection(&case, Some(lora))).unwrap();
+        let selection = selection(&case, Some(lora));
+        let params = Params::new(&case.checkpoint.weights, &selection).unwrap();
         let ops = CandleOps::new(&case.checkpoint.weights, &Device::Cpu);
         params.bind(&ops).unwrap();
-        let loss = Batch::new(&case).loss(&case, &ops);
+        let loss = Batch::of(&case, &selection).loss(&case, &ops);
         case.assert_close("train.loss", &[loss.total.to_scalar().unwrap()]);
         let mut store = loss.total.backward().unwrap();
         let gradients = Gradients::collect(&params, &mut store).unwrap();
@@ -279,6 +294,10 @@ fn gradients_are_lerobots_with_the_vlm_frozen_and_trained() {
         for ops in in_memory_and_as_on_a_device(&case) {
             check_gradients(&Training { ops, ..Training::new(&case) });
         }
+        // In one piece too, where a training takes it in two.
+        let mut whole = Training::new(&case);
+        whole.batch.has_frozen_context = false;
+        check_gradients(&whole);
     }
 }
 
