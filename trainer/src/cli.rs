@@ -13,8 +13,11 @@ use crate::Error;
 use crate::data::{Findings, Severity};
 use clap::{Parser, Subcommand};
 use indicatif::ProgressBar;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// SmolVLA from logged episodes to a bundle for the robot.
 #[derive(Debug, Parser)]
@@ -81,4 +84,16 @@ fn report(findings: &Findings) {
 /// A bar of episodes on stderr, if that is a terminal.
 fn episode_bar(episode_count: usize) -> ProgressBar {
     ProgressBar::new(episode_count as u64).with_message("episodes")
+}
+
+/// A flag that the first Ctrl-C or SIGTERM sets, and that is looked at between two steps; the second ends the program at once.
+fn stop_on_signals() -> Result<Arc<AtomicBool>, Error> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: at the first signal the flag is not yet set when it is looked at.
+        signal_hook::flag::register_conditional_shutdown(signal, 1, stop.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            .map_err(Error::io(Path::new("signals")))?;
+    }
+    Ok(stop)
 }

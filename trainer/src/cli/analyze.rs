@@ -6,9 +6,7 @@ use crate::analyze::predict::Extent;
 use crate::analyze::run::{self, Request};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct Analyze {
@@ -54,10 +52,7 @@ impl Analyze {
         if self.frames == 0 || self.batch_size == 0 {
             return Err(Error::Usage("--frames and --batch-size: expected at least 1, found 0".to_owned()));
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, stop.clone()).map_err(Error::io(Path::new("signals")))?;
-        }
+        let stop = super::stop_on_signals()?;
         let request = Request {
             policy: self.checkpoint.clone(),
             dataset: self.dataset.clone(),

@@ -11,7 +11,6 @@ use clap::Args;
 use sinew_dataset::Format;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Fine-tunes a policy on episodes.
@@ -66,10 +65,7 @@ impl Train {
         if self.print_config {
             return print(&config.to_toml()?);
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register(signal, stop.clone()).map_err(Error::io(Path::new("signals")))?;
-        }
+        let stop = super::stop_on_signals()?;
         let outcome = if self.logs.is_empty() {
             run::train(config, command, self.resume, &stop)?
         } else {

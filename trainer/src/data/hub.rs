@@ -24,7 +24,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// As `HF_HOME`, `HF_LEROBOT_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` say.
+    /// As `HF_HOME`, `HF_HUB_CACHE`, `HF_LEROBOT_HOME`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` say.
     #[must_use]
     pub fn from_env() -> Self {
         let default_home = || env::home_dir().unwrap_or_default().join(".cache/huggingface");
@@ -32,7 +32,7 @@ impl Hub {
         let is_set = |value: String| matches!(value.to_lowercase().as_str(), "1" | "true" | "yes" | "on");
         Self {
             lerobot_home: env::var_os("HF_LEROBOT_HOME").map_or_else(|| home.join("lerobot"), PathBuf::from),
-            cache: home.join("hub"),
+            cache: env::var_os("HF_HUB_CACHE").map_or_else(|| home.join("hub"), PathBuf::from),
             endpoint: env::var("HF_ENDPOINT").ok(),
             is_offline: env::var("HF_HUB_OFFLINE").is_ok_and(is_set),
         }
@@ -47,12 +47,13 @@ impl Hub {
             return Ok(path.into());
         }
         let recorded = self.lerobot_home.join(path);
-        if recorded.join(INFO).exists() {
+        if has_rows(&recorded) {
             return Ok(recorded);
         }
         let cache = Cache::new(self.cache.clone());
-        if let Some(info) = cache.dataset(path.to_owned()).get(INFO) {
-            return Ok(root_of(&info));
+        let cached = cache.dataset(path.to_owned()).get(INFO).map(|info| root_of(&info));
+        if let Some(root) = cached.filter(|root| has_rows(root)) {
+            return Ok(root);
         }
         let missing = |why: String| Error::Hub {
             id: path.to_owned(),
@@ -102,6 +103,11 @@ fn is_wanted(file: &str) -> bool {
     let is_unread = |part: &str| ["depth", "seg", "segmentation"].contains(&part);
     ["meta/", "data/"].iter().any(|folder| file.starts_with(folder))
         || file.starts_with("videos/") && !file.split(['/', '.', '_']).any(is_unread)
+}
+
+/// Whether there is more than the description, which LeRobot fetches first and sometimes alone.
+fn has_rows(root: &Path) -> bool {
+    root.join(INFO).exists() && root.join("data").is_dir()
 }
 
 fn root_of(info: &Path) -> PathBuf {

@@ -49,11 +49,8 @@ impl Handover {
     /// # Errors
     /// As [`bundle::export`].
     pub fn write(&self, checkpoint: &Path, run: &Path, command: &str) -> Result<PathBuf, Error> {
-        let output = run.join("bundle");
-        if output.exists() {
-            // An earlier end of the same run, which went on since.
-            std::fs::remove_dir_all(&output).map_err(Error::io(&output))?;
-        }
+        let (output, fresh) = (run.join("bundle"), run.join(".bundle"));
+        remove(&fresh)?;
         let checkpoint = Checkpoint::open(&checkpoint.join("pretrained_model"), None)?;
         let request = Request {
             checkpoint: &checkpoint,
@@ -63,10 +60,17 @@ impl Handover {
             trust_names: false,
             dtype: GraphDtype::F32,
             tolerance: TOLERANCE,
-            output: &output,
+            output: &fresh,
             command,
         };
         bundle::export(&self.engine, &request)?;
+        // There may be one of an earlier end of the same run, which went on since.
+        remove(&output)?;
+        std::fs::rename(&fresh, &output).map_err(Error::io(&output))?;
         Ok(output)
     }
+}
+
+fn remove(folder: &Path) -> Result<(), Error> {
+    if folder.exists() { std::fs::remove_dir_all(folder).map_err(Error::io(folder)) } else { Ok(()) }
 }

@@ -126,6 +126,21 @@ fn a_download_that_broke_off_is_not_taken_for_a_dataset() {
     assert!(hub(&home, &whole.address).locate("user/sample").is_ok());
 }
 
+/// LeRobot looks at a dataset's description before it fetches more, or nothing more.
+#[test]
+fn a_cache_that_has_the_description_alone_is_completed() {
+    let (home, served) = (tempfile::tempdir().unwrap(), FakeHub::start());
+    let hub = hub(&home, &served.address);
+    let root = hub.locate("user/sample").unwrap();
+    for folder in ["data", "videos"] {
+        fs::remove_dir_all(root.join(folder)).unwrap();
+    }
+    let offline = Hub { is_offline: true, ..hub.clone() };
+    assert!(offline.locate("user/sample").unwrap_err().to_string().contains("HF_HUB_OFFLINE"));
+    let dataset = Dataset::open(hub.locate("user/sample").unwrap()).unwrap();
+    assert_eq!(dataset.frame_count(), 170);
+}
+
 #[test]
 fn what_is_nowhere_is_said_with_where_it_was_looked_for() {
     let (home, served) = (tempfile::tempdir().unwrap(), FakeHub::start());
@@ -149,7 +164,9 @@ fn recordings_of_lerobot_and_folders_are_taken_as_they_are() {
     let home = tempfile::tempdir().unwrap();
     let hub = Hub { is_offline: true, ..hub(&home, "http://127.0.0.1:9") };
     let recorded = home.path().join("lerobot/me/eggs");
-    fs::create_dir_all(recorded.join("meta")).unwrap();
+    for folder in ["meta", "data"] {
+        fs::create_dir_all(recorded.join(folder)).unwrap();
+    }
     fs::write(recorded.join("meta/info.json"), "{}").unwrap();
     assert_eq!(hub.locate("me/eggs").unwrap(), recorded);
     let folder = fixture(V30);
