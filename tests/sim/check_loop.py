@@ -9,11 +9,14 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections import Counter
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 from network import STORE
 from r1pro import CAMERAS, COMPRESSED_IMAGE, FEEDBACK, JOINT_STATE, TARGETS
 
@@ -79,6 +82,14 @@ def check_dataset(folder: Path, logs: Path) -> None:
     expect("rows", table.num_rows, info["total_frames"])
     expect("index", table["index"].to_pylist(), list(range(table.num_rows)))
     expect("widths", [len(table[name][0]) for name in ("observation.state", "action")], [32, 23])
+    own = json.loads((folder / "meta/stats.json").read_text())
+    for name in ("observation.state", "action"):
+        numbers = np.array(table[name].to_pylist(), dtype=np.float64)
+        for what, found in (("mean", numbers.mean(0)), ("min", numbers.min(0)), ("max", numbers.max(0))):
+            expect_true(f"{what} of {name} in meta/stats.json is that of the rows", np.allclose(own[name][what], found, atol=1e-5))
+    tasks = pq.read_table(folder / "meta/tasks.parquet").to_pydict()
+    said = {text for column in tasks.values() for text in column if isinstance(text, str)}
+    expect_true(f"tasks {said} are what the teleoperator was told", bool(said) and said <= WORDS)
     for output in CAMERAS:
         videos = sorted((folder / "videos" / f"observation.images.{output.name}").rglob("*.mp4"))
         pictures = 0
@@ -95,7 +106,25 @@ def check_run(folder: Path) -> None:
     expect("the analysis's action", [dimension["name"] for dimension in statistics["action"]], names)
     expect("numbers of the action", len(names), 23)
     page = (folder / "analysis/report.html").read_text()
+    check_statistics(manifest, folder / "dataset")
+    checkpoint = (folder / "checkpoints/best").resolve() / "pretrained_model/model.safetensors"
+    expect("the bundle's checkpoint", manifest["provenance"]["checkpoint_sha256"], hashlib.sha256(checkpoint.read_bytes()).hexdigest())
     expect_true("the report says its headline", statistics["diagnosis"]["headline"].split(":")[0].split(".")[0] in page)
+
+
+def check_statistics(manifest: dict, dataset: Path) -> None:
+    """The bundle's means are those of some of the episodes: of all but those that were validated with."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(dataset / "data")
+    episodes = table["episode_index"].to_numpy()
+    known = np.unique(episodes)
+    for vector, column in (("state", "observation.state"), ("action", "action")):
+        numbers = np.array(table[column].to_pylist(), dtype=np.float64)
+        wanted = [dimension["statistics"]["mean"] for dimension in manifest[vector]["dimensions"]]
+        choices = [choice for size in range(1, len(known) + 1) for choice in combinations(known, size)]
+        means = [numbers[np.isin(episodes, choice)].mean(0) for choice in choices]
+        expect_true(f"the {vector}'s means in the bundle are those of training episodes", any(np.allclose(mean, wanted, atol=1e-4) for mean in means))
 
 
 def check_eval(folder: Path, bundle: Path, count: int) -> None:

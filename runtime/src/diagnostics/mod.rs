@@ -45,6 +45,8 @@ use zenoh::{Session, Wait};
 
 /// How often it looks whether something has changed.
 const LOOK: Duration = Duration::from_millis(100);
+/// Between two looks for a change of what the robot may do.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 /// How often everything is said.
 const PERIOD_NS: i64 = 1_000_000_000;
 
@@ -181,7 +183,17 @@ impl Reporter {
     /// Waits for a change of what the robot may do, or for the next look.
     fn wait(&self) -> Option<Allowed> {
         match &self.sources.motion {
-            Some(motion) => motion.changes.recv_timeout(LOOK).ok(),
+            Some(motion) => {
+                let until = Instant::now() + LOOK;
+                loop {
+                    // Nobody waits at a queue that the control tick sends to: who waits is woken under a lock.
+                    let change = motion.changes.try_recv().ok();
+                    if change.is_some() || self.stop.is_requested() || Instant::now() >= until {
+                        return change;
+                    }
+                    std::thread::sleep(BETWEEN_LOOKS);
+                }
+            }
             None => {
                 let _ = self.stop.sleep_until(Instant::now() + LOOK);
                 None
