@@ -58,8 +58,9 @@ pub struct OperatorLink {
 }
 
 impl OperatorLink {
-    /// Listens to the keys, to SIGUSR1 and Ctrl-Z (stop: a process that sleeps brakes nothing), and, where it has one and somebody sits at it, to the keyboard: the return key is
-    /// stop, `r` and return resume; while episodes are recorded, marks of them go to the `marker`.
+    /// Listens to the keys, to SIGUSR1 and Ctrl-Z (stop: a process that sleeps brakes nothing), and, where it has one and somebody
+    /// sits at it, to the keyboard: the return key is stop, `r` and return resume; while episodes are recorded, marks of them go
+    /// to the `marker`.
     ///
     /// # Errors
     /// If zenoh or the system refuses.

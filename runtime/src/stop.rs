@@ -17,20 +17,22 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// A flag that everything sets that a terminal says when it wants a program to end, its own end included. A second signal of
-    /// the same or another of these ends the process at once, for when stopping hangs.
+    /// A flag that SIGINT, SIGTERM and SIGQUIT set, and SIGHUP unless whoever started the program had it ignored (`nohup`). A second
+    /// of the first three ends the process at once, for when stopping hangs. A terminal that goes away may say so twice, and while
+    /// the program stops already: that is no wish to hurry.
     ///
     /// # Errors
     /// If the system refuses the handler.
     pub fn on_signals() -> Result<Self, Error> {
         let stop = Self::default();
-        // `nohup` stays what it is.
-        let hang_up = (!is_ignored(SIGHUP)).then_some(SIGHUP);
-        for signal in [SIGINT, SIGTERM, SIGQUIT].into_iter().chain(hang_up) {
+        for signal in [SIGINT, SIGTERM, SIGQUIT] {
             // The order matters: on the first signal the flag is not yet set when the first action looks at it.
             signal_hook::flag::register_conditional_shutdown(signal, 1, Arc::clone(&stop.flag))
                 .map_err(Error::Signal)?;
             signal_hook::flag::register(signal, Arc::clone(&stop.flag)).map_err(Error::Signal)?;
+        }
+        if !is_ignored(SIGHUP) {
+            signal_hook::flag::register(SIGHUP, Arc::clone(&stop.flag)).map_err(Error::Signal)?;
         }
         Ok(stop)
     }

@@ -128,7 +128,7 @@ fn marks_part_a_recording_into_episodes() {
     for _ in 0..2 {
         program.event_where("recording", |event| event["state"] == "started");
     }
-    program.signal("TERM");
+    program.signal("QUIT");
     let (events, status) = program.rest();
     assert!(status.success(), "{status}");
     assert_eq!(events.last().unwrap()["recording"]["episode_count"], 3);
