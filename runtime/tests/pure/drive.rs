@@ -13,8 +13,9 @@ const CHUNK: usize = 50;
 /// A joint and an axis of the base.
 const KINDS: [GroupKind; 2] = [GroupKind::Position, GroupKind::Velocity];
 
-fn drive(start: f64, goes_back: bool) -> Drive {
-    let options = ScheduleOptions {
+/// Chunks of 50 at 30 Hz, one after the other.
+pub(crate) fn one_after_the_other() -> ScheduleOptions {
+    ScheduleOptions {
         period_ns: PERIOD_NS,
         chunk: CHUNK,
         execute_steps: CHUNK,
@@ -22,7 +23,10 @@ fn drive(start: f64, goes_back: bool) -> Drive {
         pace: Pace::After { steps: 0 },
         latency_window: 10,
         latency_quantile: 1.0,
-    };
+    }
+}
+
+fn drive(start: f64, goes_back: bool) -> Drive {
     let moves = SlowMoves {
         joints: Box::new([true, false]),
         start: Box::new([start, f64::NAN]),
@@ -30,7 +34,7 @@ fn drive(start: f64, goes_back: bool) -> Drive {
         max_distance: Box::new([1.0, f64::INFINITY]),
         goes_back,
     };
-    Drive::new(Schedule::new(options, &KINDS), moves)
+    Drive::new(Schedule::new(one_after_the_other(), &KINDS), moves)
 }
 
 /// A robot that is where it was told to be a tick ago.

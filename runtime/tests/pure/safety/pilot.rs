@@ -1,13 +1,12 @@
 //! Chunks to commands, by way of the core.
 
 use super::robot::{Rig, config};
+use crate::drive::one_after_the_other;
 use sinew_models::embodiment::{Embodiment, GroupKind};
 use sinew_runtime::control::{Heard, Pilot};
 use sinew_runtime::drive::{Drive, SlowMoves};
 use sinew_runtime::safety::State;
-use sinew_runtime::schedule::{Merge, Pace, RobotChunk, Schedule, ScheduleOptions};
-
-const CHUNK: usize = 50;
+use sinew_runtime::schedule::{RobotChunk, Schedule};
 
 /// An R1 Pro that is where it is, and a policy that wants it there.
 struct Station {
@@ -23,15 +22,6 @@ impl Station {
         (position[8], position[16]) = (0.3, -0.3);
         let rig = Rig::new(&robot, position);
         let kinds: Vec<GroupKind> = rig.joints.axes().iter().map(|axis| axis.kind).collect();
-        let options = ScheduleOptions {
-            period_ns: 33_333_333,
-            chunk: CHUNK,
-            execute_steps: CHUNK,
-            merge: Merge::Replace,
-            pace: Pace::After { steps: 0 },
-            latency_window: 10,
-            latency_quantile: 1.0,
-        };
         let moves = SlowMoves {
             joints: kinds.iter().map(|kind| *kind == GroupKind::Position).collect(),
             start: vec![f64::NAN; kinds.len()].into(),
@@ -39,7 +29,7 @@ impl Station {
             max_distance: vec![1.0; kinds.len()].into(),
             goes_back: false,
         };
-        let drive = Drive::new(Schedule::new(options, &kinds), moves);
+        let drive = Drive::new(Schedule::new(one_after_the_other(), &kinds), moves);
         let pilot = Pilot::new(drive, rig.safety(&robot, &config(false)), &rig.joints);
         Self { rig, pilot, chunk_count: 0 }
     }
@@ -68,7 +58,7 @@ impl Station {
 
     fn accept(&mut self) {
         let now = self.rig.now;
-        let values = self.rig.position.repeat(CHUNK);
+        let values = self.rig.position.repeat(one_after_the_other().chunk);
         let chunk = RobotChunk { sequence: self.chunk_count, captured_at: now, values: &values };
         self.chunk_count += 1;
         // One that comes while the robot holds is dropped, and shows all the same that the policy is alive.
