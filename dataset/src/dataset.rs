@@ -111,6 +111,16 @@ impl Dataset {
         Episode::open(self.clone(), self.position(episode_index)?)
     }
 
+    /// The files that hold an episode: its table, and the video of each RGB camera. Other episodes may be in them, too.
+    ///
+    /// # Errors
+    /// If there is no such episode, or the metadata do not say where its pictures are.
+    pub fn files_of(&self, episode_index: u64) -> Result<Vec<PathBuf>> {
+        let position = self.position(episode_index)?;
+        let videos = self.cameras().iter().map(|camera| Ok(self.pictures_of(position, &camera.name)?.path));
+        std::iter::once(Ok(self.rows_of(position).path)).chain(videos).collect()
+    }
+
     /// An episode's place in the list.
     pub(crate) fn position(&self, episode_index: u64) -> Result<usize> {
         self.0.catalog.position(episode_index).ok_or_else(|| {

@@ -2,10 +2,9 @@
 
 use super::{episode_bar, print, report};
 use crate::Error;
-use crate::data::{Description, Hub, check};
+use crate::data::{Description, Hub, check, every_episode};
 use clap::Args;
 use serde_json::json;
-use sinew_dataset::Dataset;
 
 #[derive(Debug, Args)]
 pub(super) struct Inspect {
@@ -21,7 +20,7 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(&self) -> Result<(), Error> {
-        let dataset = Dataset::open(Hub::from_env().locate(&self.dataset)?)?;
+        let dataset = Hub::from_env().open(&self.dataset, every_episode)?;
         let description = Description::of(&dataset);
         let bar = episode_bar(dataset.episode_count());
         let findings = check(&dataset, self.decode, || bar.inc(1));

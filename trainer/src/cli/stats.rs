@@ -4,7 +4,7 @@ use super::{episode_bar, print, report};
 use crate::Error;
 use crate::data::{
     ACTION, ALL, Choice, Corpus, DataOptions, DatasetOptions, EpisodeSpan, FeatureStatistics, Findings, Hub,
-    STATE, Statistics, TOLERANCE, check, compare,
+    STATE, Statistics, TOLERANCE, check, compare, every_episode,
 };
 use clap::Args;
 use serde_json::json;
@@ -39,19 +39,19 @@ pub(super) struct Stats {
 
 impl Stats {
     pub(super) fn run(&self) -> Result<(), Error> {
-        let root = Hub::from_env().locate(&self.dataset)?;
-        let dataset = Dataset::open(&root)?;
+        let dataset = Hub::from_env().open(&self.dataset, every_episode)?;
+        let root = dataset.root();
         let bar = episode_bar(dataset.episode_count());
         let mut findings = check(&dataset, false, || bar.inc(1));
         bar.finish_and_clear();
-        let statistics = self.statistics(&dataset, &root, &mut findings);
+        let statistics = self.statistics(&dataset, root, &mut findings);
         report(&findings);
         if let Some(statistics) = statistics? {
             self.write(&statistics, &findings)?;
         }
         match findings.fault_count() {
             0 => Ok(()),
-            fault_count => Err(Error::Unsound { path: root, fault_count }),
+            fault_count => Err(Error::Unsound { path: root.to_owned(), fault_count }),
         }
     }
 

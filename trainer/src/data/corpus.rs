@@ -76,7 +76,11 @@ impl Corpus {
         };
         let hub = Hub::from_env();
         for dataset_options in &options.datasets {
-            let dataset = Dataset::open(hub.locate(&dataset_options.path)?)?;
+            let chosen = |dataset: &Dataset| {
+                let taken = filter_episodes(dataset, dataset_options)?;
+                Ok(taken.iter().map(|episode| episode.episode_index).collect())
+            };
+            let dataset = hub.open(&dataset_options.path, chosen)?;
             let recipe = recipe(&dataset, &dataset_options.path, options, &robot)?;
             corpus.add_episodes(&dataset, dataset_options, options)?;
             corpus.datasets.push(dataset);

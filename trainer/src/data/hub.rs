@@ -1,8 +1,10 @@
 //! Datasets by name: from the Hugging Face cache, or else from the hub into it.
 
 use crate::Error;
-use hf_hub::api::sync::{ApiBuilder, ApiError};
+use hf_hub::api::sync::{ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
+use sinew_dataset::Dataset;
+use std::collections::BTreeSet;
 use std::env;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -38,54 +40,120 @@ impl Hub {
         }
     }
 
-    /// The folder of a dataset. A path that exists, or that cannot be a name on the hub, is taken as it is.
+    /// Opens a dataset. One that is named, not a folder, has to have the files of the chosen episodes in one of the caches;
+    /// otherwise they, and the metadata, are fetched from the hub. A path that exists, or that cannot be a name on the
+    /// hub, is taken as it is.
     ///
     /// # Errors
-    /// If it is in neither cache, and the hub may not be asked, cannot be reached, or does not have it.
-    pub fn locate(&self, path: &str) -> Result<PathBuf, Error> {
+    /// If it cannot be opened or chosen from, or is in neither cache, and the hub may not be asked, cannot be reached, or
+    /// does not have it.
+    pub fn open(
+        &self,
+        path: &str,
+        chosen: impl Fn(&Dataset) -> Result<Vec<u64>, Error>,
+    ) -> Result<Dataset, Error> {
         if Path::new(path).exists() || !is_name(path) {
-            return Ok(path.into());
-        }
-        let recorded = self.lerobot_home.join(path);
-        if has_rows(&recorded) {
-            return Ok(recorded);
+            return Ok(Dataset::open(path)?);
         }
         let cache = Cache::new(self.cache.clone());
         let cached = cache.dataset(path.to_owned()).get(INFO).map(|info| root_of(&info));
-        if let Some(root) = cached.filter(|root| has_rows(root)) {
-            return Ok(root);
+        let mut found = Vec::new();
+        for root in [Some(self.lerobot_home.join(path)), cached].into_iter().flatten() {
+            match open_whole(&root, &chosen)? {
+                Ok(dataset) => return Ok(dataset),
+                Err(lack) => found.push(lack),
+            }
         }
         let missing = |why: String| Error::Hub {
             id: path.to_owned(),
             message: format!(
-                "neither a folder, nor in {} or {}, and {why}",
+                "neither a folder, nor whole in {} or {} ({}), and {why}",
                 self.lerobot_home.display(),
-                self.cache.display()
+                self.cache.display(),
+                found.join("; ")
             ),
         };
         if self.is_offline {
             return Err(missing("HF_HUB_OFFLINE forbids asking the hub".to_owned()));
         }
-        self.download(path, cache).map_err(|error| missing(format!("the hub did not give it: {error}")))
+        let refused = |error: ApiError| missing(format!("the hub did not give it: {error}"));
+        let remote = Remote::open(self, path, &cache).map_err(refused)?;
+        let dataset = Dataset::open(remote.fetch_metadata().map_err(refused)?)?;
+        let root = dataset.root();
+        for file in files(&dataset, chosen(&dataset)?)? {
+            let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy();
+            remote.repo.get(&name).map_err(refused)?;
+        }
+        // Only now is the cache said to have it.
+        cache.dataset(path.to_owned()).create_ref(&remote.commit).map_err(Error::io(&self.cache))?;
+        Ok(dataset)
     }
+}
 
-    /// Fetches all that the reader can use, at one commit. The cache knows the dataset only when all is there.
-    fn download(&self, id: &str, cache: Cache) -> Result<PathBuf, ApiError> {
+/// All episodes of a dataset.
+///
+/// # Errors
+/// None: as a choice of [`Hub::open`].
+pub fn every_episode(dataset: &Dataset) -> Result<Vec<u64>, Error> {
+    Ok(dataset.episodes().iter().map(|episode| episode.episode_index).collect())
+}
+
+/// The dataset in `root`, or what it lacks: LeRobot fetches the description first, and sometimes that alone, or a few
+/// episodes.
+fn open_whole(
+    root: &Path,
+    chosen: impl Fn(&Dataset) -> Result<Vec<u64>, Error>,
+) -> Result<Result<Dataset, String>, Error> {
+    let lacks = |what: &dyn std::fmt::Display| Ok(Err(format!("{what}")));
+    if !root.join(INFO).exists() {
+        return lacks(&format_args!("no {}", root.join(INFO).display()));
+    }
+    let dataset = match Dataset::open(root) {
+        Ok(dataset) => dataset,
+        Err(error) => return lacks(&error),
+    };
+    match files(&dataset, chosen(&dataset)?)?.iter().find(|file| !file.exists()) {
+        Some(file) => lacks(&format_args!("no {}", file.display())),
+        None => Ok(Ok(dataset)),
+    }
+}
+
+/// The files that hold these episodes.
+fn files(dataset: &Dataset, episodes: Vec<u64>) -> Result<BTreeSet<PathBuf>, Error> {
+    let mut files = BTreeSet::new();
+    for episode in episodes {
+        files.extend(dataset.files_of(episode)?);
+    }
+    Ok(files)
+}
+
+/// A dataset on the hub, at one commit.
+struct Remote {
+    repo: ApiRepo,
+    files: Vec<String>,
+    commit: String,
+}
+
+impl Remote {
+    fn open(hub: &Hub, id: &str, cache: &Cache) -> Result<Self, ApiError> {
         let mut builder =
             ApiBuilder::from_cache(cache.clone()).with_progress(std::io::stderr().is_terminal());
-        if let Some(endpoint) = &self.endpoint {
+        if let Some(endpoint) = &hub.endpoint {
             builder = builder.with_endpoint(endpoint.clone());
         }
         let api = builder.build()?;
         let info = api.dataset(id.to_owned()).info()?;
         let repo = api.repo(Repo::with_revision(id.to_owned(), RepoType::Dataset, info.sha.clone()));
-        let files = info.siblings.iter().map(|file| file.rfilename.as_str());
-        for file in files.filter(|file| is_wanted(file)) {
-            repo.get(file)?;
+        let files = info.siblings.into_iter().map(|file| file.rfilename).collect();
+        Ok(Self { repo, files, commit: info.sha })
+    }
+
+    /// Fetches what says where everything else is, and returns the dataset's folder.
+    fn fetch_metadata(&self) -> Result<PathBuf, ApiError> {
+        for file in self.files.iter().filter(|file| is_metadata(file)) {
+            self.repo.get(file)?;
         }
-        let root = root_of(&repo.get(INFO)?);
-        cache.dataset(id.to_owned()).create_ref(&info.sha)?;
-        Ok(root)
+        Ok(root_of(&self.repo.get(INFO)?))
     }
 }
 
@@ -98,16 +166,9 @@ fn is_name(path: &str) -> bool {
     path.split_once('/').is_some_and(|(user, name)| is_part(user) && is_part(name))
 }
 
-/// Tables, and videos but those of depth and segmentation.
-fn is_wanted(file: &str) -> bool {
-    let is_unread = |part: &str| ["depth", "seg", "segmentation"].contains(&part);
-    ["meta/", "data/"].iter().any(|folder| file.starts_with(folder))
-        || file.starts_with("videos/") && !file.split(['/', '.', '_']).any(is_unread)
-}
-
-/// Whether there is more than the description, which LeRobot fetches first and sometimes alone.
-fn has_rows(root: &Path) -> bool {
-    root.join(INFO).exists() && root.join("data").is_dir()
+/// Tables in `meta/`; BEHAVIOR-1K has a JSON file an episode below it, which nobody reads.
+fn is_metadata(file: &str) -> bool {
+    file.strip_prefix("meta/").is_some_and(|file| !file.contains('/') || file.ends_with(".parquet"))
 }
 
 fn root_of(info: &Path) -> PathBuf {
@@ -129,11 +190,12 @@ mod tests {
     }
 
     #[test]
-    fn what_the_reader_skips_is_not_fetched() {
-        assert!(is_wanted("data/task-0006/episode_00060010.parquet"));
-        assert!(is_wanted("videos/task-0006/observation.images.rgb.head/episode_00060010.mp4"));
-        assert!(!is_wanted("videos/task-0006/observation.images.seg_instance_id.head/episode_00060010.mp4"));
-        assert!(!is_wanted("videos/task-0006/observation.images.depth.head/episode_00060010.mp4"));
-        assert!(!is_wanted("annotations/task-0006/episode_00060010.json"));
+    fn metadata_are_the_tables_that_say_where_everything_is() {
+        for file in ["meta/info.json", "meta/episodes.jsonl", "meta/episodes/chunk-000/file-000.parquet"] {
+            assert!(is_metadata(file), "{file}");
+        }
+        for file in ["meta/episodes/task-0006/episode_00060010.json", "data/chunk-000/file-000.parquet"] {
+            assert!(!is_metadata(file), "{file}");
+        }
     }
 }

@@ -27,7 +27,7 @@ pub use compare::{Disagreement, TOLERANCE, compare};
 pub use corpus::{CameraSource, Corpus, EpisodeId};
 pub use derived::DerivedNumber;
 pub use describe::{CameraDescription, Description, FeatureDescription};
-pub use hub::Hub;
+pub use hub::{Hub, every_episode};
 pub use loader::{Loader, LoaderOptions};
 pub use numbers::Numbers;
 pub use options::{

@@ -1,12 +1,13 @@
 //! Datasets by name, from the caches and from a hub that this test plays.
 
-use crate::support::{V30, fixture};
+use crate::support::{V21, V30, fixture};
 use sinew_dataset::Dataset;
-use sinew_trainer::data::Hub;
+use sinew_trainer::Error;
+use sinew_trainer::data::{Hub, every_episode};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -22,11 +23,11 @@ struct FakeHub {
 
 impl FakeHub {
     fn start() -> Self {
-        Self::start_without("nothing")
+        Self::start_with(V30, "nothing")
     }
 
-    /// A hub that fails to give the files of which this is part of the name.
-    fn start_without(withheld: &'static str) -> Self {
+    /// A hub with this dataset, which fails to give the files of which `withheld` is part of the name.
+    fn start_with(dataset: &'static str, withheld: &'static str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let request_count = Arc::new(AtomicUsize::new(0));
@@ -34,7 +35,7 @@ impl FakeHub {
         let serve = move || {
             for stream in listener.incoming() {
                 counted.fetch_add(1, Ordering::SeqCst);
-                answer(stream.unwrap(), withheld);
+                answer(stream.unwrap(), dataset, withheld);
             }
         };
         thread::Builder::new().name("fake hub".to_owned()).spawn(serve).unwrap();
@@ -43,13 +44,13 @@ impl FakeHub {
 }
 
 /// The two requests that a download makes: what is there, and a (part of a) file.
-fn answer(mut stream: TcpStream, withheld: &str) {
+fn answer(mut stream: TcpStream, dataset: &str, withheld: &str) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
     let path = lines.next().unwrap().split(' ').nth(1).unwrap().to_owned();
     let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     let range =
         headers.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
-    let root = fixture(V30);
+    let root = fixture(dataset);
     let files = files_in(&root, &root);
     let (status, extra, body) = if path.starts_with("/api/datasets/user/sample") {
         let siblings: Vec<_> = files.iter().map(|file| serde_json::json!({ "rfilename": file })).collect();
@@ -104,26 +105,25 @@ fn hub(home: &TempDir, endpoint: &str) -> Hub {
 fn a_dataset_is_fetched_once_and_then_found_offline() {
     let (home, served) = (tempfile::tempdir().unwrap(), FakeHub::start());
     let mut hub = hub(&home, &served.address);
-    let root = hub.locate("user/sample").unwrap();
-    let dataset = Dataset::open(&root).unwrap();
+    let dataset = hub.open("user/sample", every_episode).unwrap();
     assert_eq!(dataset.frame_count(), 170);
     let last = dataset.episode(2).unwrap().frames("observation.images.right_wrist").unwrap().frame_at(56);
     assert!(last.is_ok());
     let request_count = served.request_count.load(Ordering::SeqCst);
     hub.is_offline = true;
-    assert_eq!(hub.locate("user/sample").unwrap(), root);
+    assert_eq!(hub.open("user/sample", every_episode).unwrap().root(), dataset.root());
     assert_eq!(served.request_count.load(Ordering::SeqCst), request_count);
 }
 
 #[test]
 fn a_download_that_broke_off_is_not_taken_for_a_dataset() {
     let home = tempfile::tempdir().unwrap();
-    let broken = FakeHub::start_without("file-000.mp4");
-    assert!(hub(&home, &broken.address).locate("user/sample").is_err());
+    let broken = FakeHub::start_with(V30, "file-000.mp4");
+    assert!(hub(&home, &broken.address).open("user/sample", every_episode).is_err());
     let offline = Hub { is_offline: true, ..hub(&home, &broken.address) };
-    assert!(offline.locate("user/sample").is_err());
+    assert!(offline.open("user/sample", every_episode).is_err());
     let whole = FakeHub::start();
-    assert!(hub(&home, &whole.address).locate("user/sample").is_ok());
+    assert!(hub(&home, &whole.address).open("user/sample", every_episode).is_ok());
 }
 
 /// LeRobot looks at a dataset's description before it fetches more, or nothing more.
@@ -131,13 +131,13 @@ fn a_download_that_broke_off_is_not_taken_for_a_dataset() {
 fn a_cache_that_has_the_description_alone_is_completed() {
     let (home, served) = (tempfile::tempdir().unwrap(), FakeHub::start());
     let hub = hub(&home, &served.address);
-    let root = hub.locate("user/sample").unwrap();
+    let fetched = hub.open("user/sample", every_episode).unwrap();
     for folder in ["data", "videos"] {
-        fs::remove_dir_all(root.join(folder)).unwrap();
+        fs::remove_dir_all(fetched.root().join(folder)).unwrap();
     }
     let offline = Hub { is_offline: true, ..hub.clone() };
-    assert!(offline.locate("user/sample").unwrap_err().to_string().contains("HF_HUB_OFFLINE"));
-    let dataset = Dataset::open(hub.locate("user/sample").unwrap()).unwrap();
+    assert!(offline.open("user/sample", every_episode).unwrap_err().to_string().contains("HF_HUB_OFFLINE"));
+    let dataset = hub.open("user/sample", every_episode).unwrap();
     assert_eq!(dataset.frame_count(), 170);
 }
 
@@ -147,29 +147,58 @@ fn what_is_nowhere_is_said_with_where_it_was_looked_for() {
     let mut hub = hub(&home, &served.address);
     let places =
         [home.path().join("lerobot"), home.path().join("hub")].map(|place| place.display().to_string());
-    let error = hub.locate("user/other").unwrap_err().to_string();
+    let error = hub.open("user/other", every_episode).unwrap_err().to_string();
     assert!(error.contains("404") && places.iter().all(|place| error.contains(place)), "{error}");
     hub.is_offline = true;
-    let error = hub.locate("user/sample").unwrap_err().to_string();
+    let error = hub.open("user/sample", every_episode).unwrap_err().to_string();
     assert!(error.contains("HF_HUB_OFFLINE") && places.iter().all(|place| error.contains(place)), "{error}");
     // A port that nobody listens at.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let unreachable = Hub { endpoint: Some(format!("http://{free}")), is_offline: false, ..hub };
-    let error = unreachable.locate("user/sample").unwrap_err().to_string();
+    let error = unreachable.open("user/sample", every_episode).unwrap_err().to_string();
     assert!(error.contains("the hub did not give it"), "{error}");
+}
+
+/// Nobody wants all of BEHAVIOR-1K for a few episodes.
+#[test]
+fn only_the_chosen_episodes_are_fetched_and_others_when_they_are_chosen() {
+    let (home, served) = (tempfile::tempdir().unwrap(), FakeHub::start_with(V21, "nothing"));
+    let hub = hub(&home, &served.address);
+    let tables = |dataset: &Dataset| {
+        let mut tables = files_in(dataset.root(), dataset.root());
+        tables.retain(|file| file.starts_with("data/"));
+        tables.sort();
+        tables
+    };
+    let all = tables(&Dataset::open(fixture(V21)).unwrap());
+    let [first, second] = [&all[0], &all[1]];
+    let number =
+        |place: usize| move |dataset: &Dataset| Ok::<_, Error>(vec![dataset.episodes()[place].episode_index]);
+    let dataset = hub.open("user/sample", number(0)).unwrap();
+    assert_eq!(tables(&dataset), [first.clone()]);
+    let episode = dataset.episode(dataset.episodes()[0].episode_index).unwrap();
+    for camera in dataset.cameras() {
+        assert!(episode.frames(&camera.name).unwrap().frame_at(0).is_ok());
+    }
+    let offline = Hub { is_offline: true, ..hub.clone() };
+    assert!(offline.open("user/sample", number(0)).is_ok());
+    let error = offline.open("user/sample", number(1)).unwrap_err().to_string();
+    assert!(error.contains(second) && error.contains("HF_HUB_OFFLINE"), "{error}");
+    assert_eq!(tables(&hub.open("user/sample", number(1)).unwrap()), [first.clone(), second.clone()]);
 }
 
 #[test]
 fn recordings_of_lerobot_and_folders_are_taken_as_they_are() {
     let home = tempfile::tempdir().unwrap();
     let hub = Hub { is_offline: true, ..hub(&home, "http://127.0.0.1:9") };
-    let recorded = home.path().join("lerobot/me/eggs");
-    for folder in ["meta", "data"] {
-        fs::create_dir_all(recorded.join(folder)).unwrap();
+    let (recorded, folder) = (home.path().join("lerobot/me/eggs"), fixture(V30));
+    for file in files_in(&folder, &folder) {
+        let copy = recorded.join(&file);
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(folder.join(&file), &copy).unwrap();
     }
-    fs::write(recorded.join("meta/info.json"), "{}").unwrap();
-    assert_eq!(hub.locate("me/eggs").unwrap(), recorded);
-    let folder = fixture(V30);
-    assert_eq!(hub.locate(folder.to_str().unwrap()).unwrap(), folder);
-    assert_eq!(hub.locate("./not/there").unwrap(), PathBuf::from("./not/there"));
+    let root = |path: &str| hub.open(path, every_episode).map(|dataset| dataset.root().to_owned());
+    assert_eq!(root("me/eggs").unwrap(), recorded);
+    assert_eq!(root(folder.to_str().unwrap()).unwrap(), folder);
+    assert!(root("./not/there").unwrap_err().to_string().contains("./not/there/meta/info.json"));
 }
