@@ -1,4 +1,5 @@
-//! LeRobot's `policy_preprocessor.json` and its statistics: what the policy's vectors are normalised with.
+//! LeRobot's `policy_preprocessor.json` and its statistics: what the policy's vectors are normalised with. LeRobot undoes it
+//! for actions with what `policy_postprocessor.json` says; the two have to agree.
 
 use crate::contract::{Mode, Statistics};
 use crate::error::Error;
@@ -9,6 +10,8 @@ use std::path::Path;
 
 const FILE: &str = "policy_preprocessor.json";
 const NORMALIZER: &str = "normalizer_processor";
+const POST_FILE: &str = "policy_postprocessor.json";
+const UNNORMALIZER: &str = "unnormalizer_processor";
 const TOKENIZER: &str = "tokenizer_processor";
 
 /// Normalisation of one feature: the mode, and one entry a dimension.
@@ -22,16 +25,24 @@ pub struct FeatureStatistics {
     pub dimensions: Vec<Statistics>,
 }
 
-/// What the pre-processor's file says.
+/// What the processors' files say.
 #[derive(Clone, Debug)]
 pub struct Processors {
-    normalizer: NormalizerConfig,
-    statistics: HashMap<String, BTreeMap<String, Vec<f64>>>,
-    place: String,
+    normalizer: Rules,
+    /// Of the actions; nothing where a folder has no file for it.
+    unnormalizer: Option<Rules>,
     /// Renamed observations: from the dataset's key to the policy's.
     pub rename_map: BTreeMap<String, String>,
     /// Name of the tokenizer, if the file says.
     pub tokenizer_name: Option<String>,
+}
+
+/// How numbers are normalised, by feature.
+#[derive(Clone, Debug)]
+struct Rules {
+    config: NormalizerConfig,
+    statistics: HashMap<String, BTreeMap<String, Vec<f64>>>,
+    place: String,
 }
 
 #[derive(Deserialize)]
@@ -59,15 +70,8 @@ impl Processors {
     /// If they are missing or are not what LeRobot writes.
     pub fn open(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(FILE);
-        let text = std::fs::read_to_string(&path).map_err(Error::io(&path))?;
-        let pipeline: Pipeline = serde_json::from_str(&text).map_err(|e| Error::file(&path, e))?;
+        let pipeline = Pipeline::read(&path)?;
         let step = |name: &str| pipeline.steps.iter().find(|step| step.registry_name == name);
-        let normalizer =
-            step(NORMALIZER).ok_or_else(|| Error::file(&path, format!("has no step `{NORMALIZER}`")))?;
-        let statistics = match &normalizer.state_file {
-            Some(file) => read_statistics(&folder.join(file))?,
-            None => HashMap::new(),
-        };
         let rename_map = step("rename_observations_processor")
             .and_then(|step| step.config.get("rename_map"))
             .map(|map| serde_json::from_value(map.clone()).map_err(|e| Error::file(&path, e)))
@@ -76,14 +80,10 @@ impl Processors {
         let tokenizer_name = step(TOKENIZER)
             .and_then(|step| step.config.get("tokenizer_name"))
             .and_then(|name| name.as_str().map(str::to_owned));
-        Ok(Self {
-            normalizer: serde_json::from_value(normalizer.config.clone())
-                .map_err(|e| Error::file(&path, format!("step `{NORMALIZER}`: {e}")))?,
-            statistics,
-            place: folder.join(normalizer.state_file.as_deref().unwrap_or(FILE)).display().to_string(),
-            rename_map,
-            tokenizer_name,
-        })
+        let post_path = folder.join(POST_FILE);
+        let unnormalizer =
+            if post_path.exists() { Some(Rules::read(&post_path, UNNORMALIZER)?) } else { None };
+        Ok(Self { normalizer: Rules::read(&path, NORMALIZER)?, unnormalizer, rename_map, tokenizer_name })
     }
 
     /// Replaces statistics by those of a dataset's `stats.json`: feature → statistic → numbers.
@@ -99,19 +99,65 @@ impl Processors {
                 // Statistics of pictures are nested lists; SmolVLA does not normalise pictures.
                 serde_json::from_value(value).ok().map(|vector: Vec<f64>| (name, vector))
             });
-            self.statistics.insert(feature, vectors.collect());
+            self.normalizer.statistics.insert(feature, vectors.collect());
         }
-        self.place = path.display().to_string();
+        self.normalizer.place = path.display().to_string();
+        self.unnormalizer = None;
         Ok(())
     }
 
     /// Normalisation of a vector feature of `width` numbers. `kind` is its type in `norm_map`, e.g. `STATE`.
     ///
     /// # Errors
-    /// If the mode is unknown, or a statistic that it needs is missing, of another width, or not finite.
-    /// The reference would pass the numbers through unchanged without a word.
+    /// If the mode is unknown, or a statistic that it needs is missing, of another width, or not finite: the reference
+    /// would pass the numbers through unchanged without a word. If actions are not turned back as they were normalised.
     pub fn feature(&self, feature: &str, kind: &str, width: usize) -> Result<FeatureStatistics, Error> {
-        let mode = self.normalizer.norm_map.get(kind).map_or("IDENTITY", String::as_str);
+        let found = self.normalizer.feature(feature, kind, width)?;
+        if let Some(unnormalizer) = self.unnormalizer.as_ref().filter(|_| kind == "ACTION") {
+            let undone = unnormalizer.feature(feature, kind, width)?;
+            if undone != found {
+                let at = (0..width).find(|place| undone.dimensions[*place] != found.dimensions[*place]);
+                let said = |rules: &FeatureStatistics| match at {
+                    Some(place) => format!("{:?} for number {place}", rules.dimensions[place]),
+                    None => format!("{:?} with eps {:e}", rules.mode, rules.eps),
+                };
+                return Err(Error::Mismatch {
+                    what: format!("normalisation of `{feature}`"),
+                    left_name: self.normalizer.place.clone(),
+                    left: said(&found),
+                    right_name: unnormalizer.place.clone(),
+                    right: said(&undone),
+                });
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Pipeline {
+    fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        serde_json::from_str(&text).map_err(|e| Error::file(path, e))
+    }
+}
+
+impl Rules {
+    /// Those of a step of the pipeline in `path`, with the statistics that lie beside it.
+    fn read(path: &Path, step: &str) -> Result<Self, Error> {
+        let pipeline = Pipeline::read(path)?;
+        let found = pipeline.steps.into_iter().find(|found| found.registry_name == step);
+        let found = found.ok_or_else(|| Error::file(path, format!("has no step `{step}`")))?;
+        let state = found.state_file.map(|file| path.with_file_name(file));
+        Ok(Self {
+            config: serde_json::from_value(found.config)
+                .map_err(|e| Error::file(path, format!("step `{step}`: {e}")))?,
+            statistics: state.as_deref().map(read_statistics).transpose()?.unwrap_or_default(),
+            place: state.as_deref().unwrap_or(path).display().to_string(),
+        })
+    }
+
+    fn feature(&self, feature: &str, kind: &str, width: usize) -> Result<FeatureStatistics, Error> {
+        let mode = self.config.norm_map.get(kind).map_or("IDENTITY", String::as_str);
         let (mode, range) = match mode {
             "IDENTITY" => (Mode::Identity, None),
             "MEAN_STD" => (Mode::MeanStd, None),
@@ -138,11 +184,7 @@ impl Processors {
             low: range.as_ref().map(|(low, _)| low[i]),
             high: range.as_ref().map(|(_, high)| high[i]),
         };
-        Ok(FeatureStatistics {
-            mode,
-            eps: self.normalizer.eps,
-            dimensions: (0..width).map(dimension).collect(),
-        })
+        Ok(FeatureStatistics { mode, eps: self.config.eps, dimensions: (0..width).map(dimension).collect() })
     }
 
     fn statistic(&self, feature: &str, statistic: &str, width: usize) -> Result<Vec<f64>, Error> {

@@ -122,7 +122,13 @@ fn tensors_that_nobody_knows_are_named_and_unused_ones_may_be_absent() {
 
 #[test]
 fn truncated_files_are_errors_that_name_the_file() {
-    for name in ["config.json", "model.safetensors", "policy_preprocessor.json", "tokenizer.json"] {
+    for name in [
+        "config.json",
+        "model.safetensors",
+        "policy_preprocessor.json",
+        "policy_postprocessor.json",
+        "tokenizer.json",
+    ] {
         let folder = copy();
         let path = folder.path().join(name);
         let bytes = std::fs::read(&path).unwrap();
@@ -141,6 +147,40 @@ fn statistics_that_match_no_feature_are_refused_where_lerobot_would_pass_numbers
     assert!(error.contains("so100.action") && error.contains("observation.state"), "{error}");
     let error = processors.feature("action", "ACTION", 7).unwrap_err().to_string();
     assert!(error.contains("[7]") && error.contains("[6]"), "{error}");
+}
+
+/// LeRobot would train on numbers normalised in one way and drive with them turned back in another.
+#[test]
+fn actions_that_are_not_turned_back_as_they_were_normalised_are_refused() {
+    for (file, old, new) in [
+        ("policy_postprocessor.json", "\"ACTION\": \"MEAN_STD\"", "\"ACTION\": \"IDENTITY\""),
+        ("policy_postprocessor.json", "\"eps\": 1e-08", "\"eps\": 1e-06"),
+    ] {
+        let folder = copy();
+        let path = folder.path().join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(old), "{text}");
+        std::fs::write(&path, text.replace(old, new)).unwrap();
+        refused_actions(folder.path(), "normalisation of `action`");
+    }
+    // The last number of one tensor.
+    let folder = copy();
+    let path = folder.path().join("policy_postprocessor_step_0_unnormalizer_processor.safetensors");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let end =
+        tensors.tensor("action.std").unwrap().data().as_ptr_range().end as usize - bytes.as_ptr() as usize;
+    bytes[end - 1] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    refused_actions(folder.path(), "number 5");
+}
+
+fn refused_actions(folder: &Path, complaint: &str) {
+    let checkpoint = Checkpoint::open(folder, None).unwrap();
+    assert!(checkpoint.processors.feature("observation.state", "STATE", 6).is_ok());
+    let error = checkpoint.processors.feature("action", "ACTION", 6).unwrap_err().to_string();
+    let files = ["policy_preprocessor", "policy_postprocessor", complaint];
+    assert!(files.iter().all(|part| error.contains(part)), "{error}");
 }
 
 #[test]

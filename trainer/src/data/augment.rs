@@ -8,6 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use sinew_models::embodiment::{Embodiment, Source};
+use sinew_models::unit::Unit;
 
 /// The `[augment]` table of a training's configuration; everything is off by default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,7 +29,7 @@ pub struct AugmentOptions {
     pub shift_px: u32,
     /// The state's gripper positions are moved by up to so many metres.
     pub gripper_jitter_m: f64,
-    /// The names or groups of the state's gripper positions, which must be in metres.
+    /// The names or groups of the state's gripper positions. One whose unit the robot's layouts do not say must be in metres.
     pub grippers: Vec<String>,
     /// Probability that the policy is shown the mean (0 once normalised) for a state.
     pub state_dropout: f64,
@@ -77,24 +79,30 @@ fn invalid(key: &str, found: impl ToString, expected: &str) -> Error {
 #[derive(Clone, Debug)]
 pub struct Augmenter {
     options: AugmentOptions,
-    grippers: Vec<usize>,
+    /// Where gripper positions are in the state, and how much each changes over a metre.
+    grippers: Vec<(usize, f64)>,
     seed: u64,
 }
 
 impl Augmenter {
-    /// For states with these numbers.
+    /// For states with these numbers of this robot.
     ///
     /// # Errors
-    /// If an option is out of range or a gripper's name unknown.
-    pub fn new(options: &AugmentOptions, state_names: &[String], seed: u64) -> Result<Self, Error> {
+    /// If an option is out of range, a gripper's name unknown, or its number none that the robot can turn into metres.
+    pub fn new(
+        options: &AugmentOptions,
+        state_names: &[String],
+        robot: &Embodiment,
+        seed: u64,
+    ) -> Result<Self, Error> {
         options.check()?;
-        let grippers = match options.grippers.as_slice() {
-            [] => Vec::new(),
-            wanted => {
-                let names = Names::new("the selected state", state_names.to_vec());
-                wanted.iter().map(|name| names.resolve(name)).collect::<Result<Vec<_>, _>>()?.concat()
+        let names = Names::new("the selected state", state_names.to_vec());
+        let mut grippers = Vec::new();
+        for wanted in &options.grippers {
+            for place in names.resolve(wanted)? {
+                grippers.push((place, per_metre(robot, &state_names[place])?));
             }
-        };
+        }
         Ok(Self { options: options.clone(), grippers, seed })
     }
 
@@ -145,8 +153,8 @@ impl Augmenter {
         let size = self.options.gripper_jitter_m;
         if size > 0.0 {
             let mut rng = self.rng("grippers", frame, epoch);
-            for dimension in &self.grippers {
-                state[*dimension] += (size * rng.random_range(-1.0..=1.0)) as f32;
+            for (dimension, per_metre) in &self.grippers {
+                state[*dimension] += (size * per_metre * rng.random_range(-1.0..=1.0)) as f32;
             }
         }
     }
@@ -173,6 +181,19 @@ impl Augmenter {
         hash.update(purpose);
         ChaCha8Rng::from_seed(hash.finalize().into())
     }
+}
+
+/// How much a number of the state changes over a metre, by the unit that the robot's layouts say it has.
+fn per_metre(robot: &Embodiment, name: &str) -> Result<f64, Error> {
+    let dimensions = robot.layouts.iter().flat_map(|layout| &layout.state);
+    let Some(known) = dimensions.into_iter().find(|dimension| dimension.name == name) else { return Ok(1.0) };
+    let scale = |unit: Unit| {
+        Ok::<_, Error>(match robot.signal(name, unit)? {
+            Source::Joint { from_wire, .. } => from_wire.scale,
+            Source::Hand { .. } => 1.0,
+        })
+    };
+    Ok(scale(known.unit)? / scale(Unit::Metre)?)
 }
 
 /// Takes `1 − share` of width and height from where `place`, 0 to 1 from left to right and top to bottom, says.
@@ -254,6 +275,7 @@ fn turned(rgb: [f32; 3], turn: f32) -> [f32; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     const FRAME: FrameId = FrameId { dataset: 0, episode_index: 7, row: 3 };
 
@@ -321,7 +343,7 @@ mod tests {
 
     fn augmenter(options: &AugmentOptions, seed: u64) -> Augmenter {
         let names = ["left_arm_0", "right_gripper", "left_gripper"].map(str::to_owned);
-        Augmenter::new(options, &names, seed).unwrap()
+        Augmenter::new(options, &names, &Embodiment::named("r1pro").unwrap(), seed).unwrap()
     }
 
     #[test]
@@ -389,6 +411,28 @@ mod tests {
     }
 
     #[test]
+    fn metres_are_turned_into_the_unit_that_the_robot_has_the_gripper_in() {
+        // The R1 Pro's fingers are 0 to 0.05 m apart from the middle, its strokes 0 to 100 mm, BEHAVIOR's numbers -1 to 1.
+        let robot = Embodiment::named("r1pro").unwrap();
+        let text = |unit: &str| {
+            let built_in = include_str!("../../../models/embodiments/r1pro.toml");
+            let known = "name = \"left_gripper_finger_joint1.pos\", unit = \"m\"";
+            Embodiment::parse(
+                &built_in.replace(known, &known.replace("\"m\"", unit)),
+                Path::new("r1pro.toml"),
+            )
+            .unwrap()
+        };
+        let name = "left_gripper_finger_joint1.pos";
+        assert_eq!(per_metre(&robot, name).unwrap(), 1.0);
+        assert_eq!(per_metre(&text("\"mm\""), name).unwrap(), 2000.0);
+        assert_eq!(per_metre(&text("\"1\""), name).unwrap(), 40.0);
+        assert_eq!(per_metre(&robot, "somebody's_gripper").unwrap(), 1.0);
+        let error = per_metre(&Embodiment::named("so101").unwrap(), "gripper.pos").unwrap_err().to_string();
+        assert!(error.contains("`gripper.pos`") && error.contains("`m`"), "{error}");
+    }
+
+    #[test]
     fn options_that_make_no_sense_are_refused_by_name() {
         let cases = [
             (AugmentOptions { hue: 0.6, ..everything() }, "augment.hue"),
@@ -399,7 +443,8 @@ mod tests {
         ];
         let names = ["right_gripper".to_owned()];
         for (options, complaint) in cases {
-            let error = Augmenter::new(&options, &names, 0).unwrap_err().to_string();
+            let robot = Embodiment::named("r1pro").unwrap();
+            let error = Augmenter::new(&options, &names, &robot, 0).unwrap_err().to_string();
             assert!(error.contains(complaint), "{error}");
         }
         assert!(toml::from_str::<AugmentOptions>("brightnes = 0.1").is_err());

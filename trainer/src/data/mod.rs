@@ -8,6 +8,7 @@ mod derived;
 mod describe;
 mod frame_cache;
 mod hub;
+mod identity;
 mod limits;
 mod loader;
 mod numbers;
@@ -28,6 +29,7 @@ pub use corpus::{CameraSource, Corpus, EpisodeId};
 pub use derived::DerivedNumber;
 pub use describe::{CameraDescription, Description, FeatureDescription};
 pub use hub::{Hub, every_episode};
+pub use identity::identity;
 pub use loader::{Loader, LoaderOptions};
 pub use numbers::Numbers;
 pub use options::{

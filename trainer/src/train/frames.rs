@@ -1,15 +1,16 @@
 //! From samples to what the model is shown: augmented, resized, or remembered.
 
 use crate::Error;
-use crate::data::{Augmenter, Draw, FrameId, Loader, Picture, Sample};
+use crate::data::{Augmenter, Draw, FrameId, Loader, Picture, Sample, identity};
 use crate::frozen::{CacheKey, CacheMode, EntryShape, FrameKey, FrozenCache};
 use crate::train::learner::{Learner, Seen, Shown};
 use crate::train::setup::Setup;
 use candle_core::Tensor;
 use rayon::prelude::*;
+use sinew_models::config::ModelConfig;
 use sinew_models::contract::hash_file;
 use sinew_models::smolvla::LayerCache;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// The variant that stands for a picture as it is, where training shows changed ones.
@@ -213,17 +214,25 @@ fn open_cache(setup: &Setup, learner: &Learner<'_>, folder: &Path) -> Result<Opt
     Ok(Some(FrozenCache::open(&place, &cache_key(setup)?, shape, options.dtype, limit)?))
 }
 
-/// Weights, sizes, words, pictures: whatever changes an entry. Of a dataset's metadata, where the instructions are, it
-/// is the content that is looked at; of its other files the sizes, as reading all videos would take longer than the
-/// cache saves.
+/// Weights, sizes, words, pictures: whatever changes an entry.
 fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
     let config = &setup.config;
     let names: Vec<&str> =
         setup.base.weights.names().filter(|name| name.starts_with("model.vlm_with_expert.vlm.")).collect();
     let json = |error| sinew_models::Error::file(&setup.base.folder, error);
-    let model = serde_json::to_vec(&setup.model).map_err(json)?;
+    // State, actions and steps come after what is kept.
+    let seen_by = ModelConfig {
+        chunk_size: 0,
+        max_state_dim: 0,
+        max_action_dim: 0,
+        denoise_step_count: 0,
+        ..setup.model.clone()
+    };
+    let model = serde_json::to_vec(&seen_by).map_err(json)?;
     let augment = serde_json::to_vec(&config.augment).map_err(json)?;
     let mut key = CacheKey::new()
+        // Another version may decode, resize or compute otherwise.
+        .with("sinew", env!("CARGO_PKG_VERSION").as_bytes())
         .with("mode", format!("{:?} {:?}", config.cache.mode, config.run.dtype).as_bytes())
         .with("model", &model)
         .with("tokenizer", hash_file(&setup.base.tokenizer)?.sha256.as_bytes())
@@ -231,31 +240,7 @@ fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
         .with("seed", &if setup.augmenter.changes_pictures() { config.run.seed } else { 0 }.to_le_bytes())
         .with("slots", format!("{:?} {:?}", setup.slots, setup.corpus.cameras()).as_bytes());
     for place in 0..setup.corpus.dataset_count() {
-        let root = setup.corpus.dataset(place).root().to_owned();
-        for (path, size) in file_sizes(&root)? {
-            let name = path.strip_prefix(&root).unwrap_or(&path);
-            let content = if name.starts_with("meta") { hash_file(&path)?.sha256 } else { size.to_string() };
-            key = key.with(&path.to_string_lossy(), content.as_bytes());
-        }
+        key = key.with("dataset", identity(&setup.corpus, place)?.as_bytes());
     }
     key.with_weights(&setup.base.weights, names)
-}
-
-/// Every file under a folder with its size, in order.
-fn file_sizes(folder: &Path) -> Result<Vec<(PathBuf, u64)>, Error> {
-    let mut found = Vec::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).map_err(Error::io(&folder))? {
-            let path = entry.map_err(Error::io(&folder))?.path();
-            let metadata = std::fs::metadata(&path).map_err(Error::io(&path))?;
-            if metadata.is_dir() {
-                folders.push(path);
-            } else {
-                found.push((path, metadata.len()));
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -1,5 +1,6 @@
 //! Fine-tuning: flow-matching loss, gradients, optimiser steps, checkpoints.
 
+pub mod advice;
 pub mod average;
 pub mod draws;
 pub mod forward;

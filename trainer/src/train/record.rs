@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::checkpoint::policy_folder::write_json;
+use crate::data::identity;
 use crate::train::setup::Setup;
 use serde_json::json;
 use std::fs;
@@ -27,7 +28,7 @@ pub fn write(folder: &Path, setup: &Setup, command: &str) -> Result<(), Error> {
                 "name": setup.corpus.dataset_name(place),
                 "episode_count": dataset.episode_count(),
                 "frame_count": dataset.frame_count(),
-                "info_sha256": sinew_models::contract::hash_file(&dataset.root().join("meta/info.json"))?.sha256,
+                "sha256": identity(&setup.corpus, place)?,
             }))
         })
         .collect::<Result<_, Error>>()?;

@@ -6,6 +6,7 @@ use crate::checkpoint::store::Store;
 use crate::checkpoint::training_state::{Progress, TrainingState, restore};
 use crate::config::TrainConfig;
 use crate::data::{Draw, Order, Sample};
+use crate::train::advice;
 use crate::train::average::Average;
 use crate::train::draws::{DrawStream, Place};
 use crate::train::frames::{FrameSource, Purpose};
@@ -53,6 +54,9 @@ pub fn train(config: TrainConfig, command: &str, resume: bool, stop: &AtomicBool
         return Err(Error::Usage(format!("--resume: there is no run in {}", folder.display())));
     }
     let setup = Setup::new(config)?;
+    if let Some(advice) = advice::without_validation(&setup.config, &setup.corpus) {
+        tracing::warn!("{advice}");
+    }
     let handover = Handover::prepare(&setup)?;
     let order = Order::new(&setup.corpus, &setup.config.data, setup.config.run.seed)?;
     let store = Store::open(&folder, setup.config.checkpoints.keep_last)?;
@@ -169,7 +173,11 @@ impl<'a> Run<'a> {
     ) -> Result<(), Error> {
         let config = &self.setup.config;
         let mut place = Place { epoch: self.progress.epoch, draw_count: self.progress.epoch_position };
+        let mixed = order.window_draw_count();
         let mut samples = frames.read(DrawStream::new(order, place)?, Purpose::Training)?;
+        if let Some(advice) = advice::window_beyond_memory(config, mixed, samples.window_draw_count()) {
+            tracing::warn!("{advice}");
+        }
         while self.progress.step < config.run.steps && !stop.load(Ordering::Relaxed) {
             let batch = samples.by_ref().take(config.run.batch_size).collect::<Result<Vec<_>, _>>()?;
             let taken = self.step(&batch, frames)?;

@@ -70,3 +70,39 @@ impl Schedule {
 fn half_cosine(progress: f64) -> f64 {
     0.5 * (1.0 + (std::f64::consts::PI * progress.min(1.0)).cos())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rates(kind: ScheduleKind, steps: &[u64]) -> Vec<f64> {
+        let schedule =
+            Schedule { kind, peak: 1.0, end: 0.2, warmup_steps: 4, decay_steps: 1000, total_steps: 24 };
+        steps.iter().map(|step| schedule.rate(*step)).collect()
+    }
+
+    fn assert_close(found: &[f64], expected: &[f64]) {
+        let is_close = found.iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12);
+        assert!(is_close && found.len() == expected.len(), "{found:?}, expected {expected:?}");
+    }
+
+    // LeRobot's own is compared with what LeRobot recorded, in the workspace's tests.
+
+    #[test]
+    fn a_plain_cosine_falls_from_the_end_of_the_warm_up_to_the_end_of_the_run() {
+        // A quarter of the way is cos 45° of half the span below the middle of 0.6.
+        let quarter = 0.6 + 0.4 * 0.5_f64.sqrt();
+        assert_close(
+            &rates(ScheduleKind::Cosine, &[0, 3, 4, 9, 14, 24, 100]),
+            &[0.2, 0.8, 1.0, quarter, 0.6, 0.2, 0.2],
+        );
+    }
+
+    #[test]
+    fn a_constant_rate_stays_at_its_peak() {
+        assert_close(
+            &rates(ScheduleKind::Constant, &[0, 1, 3, 4, 24, 1000]),
+            &[0.2, 0.4, 0.8, 1.0, 1.0, 1.0],
+        );
+    }
+}

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 use sinew_models::checkpoint::{Checkpoint, PAD_ID};
 use sinew_models::config::ModelConfig;
 use sinew_models::contract::{Dimension, Training, Vector, hash_file};
+use sinew_models::embodiment::Embodiment;
 use sinew_models::preprocess::{InstructionTokenizer, Normalizer};
 use sinew_models::processors;
 use sinew_models::unit::Unit;
@@ -90,7 +91,8 @@ impl Setup {
             );
         }
         let state_names = corpus.state_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
-        let augmenter = Augmenter::new(&config.augment, &state_names, config.run.seed)?;
+        let robot = Embodiment::named(&config.data.robot)?;
+        let augmenter = Augmenter::new(&config.augment, &state_names, &robot, config.run.seed)?;
         let normalized =
             |statistics: &FeatureStatistics, mode| normalizer(&statistics.names, statistics.normalizer(mode));
         let state = normalized(&statistics.state, normalization.state)?;

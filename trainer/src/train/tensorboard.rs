@@ -20,7 +20,18 @@ struct Event {
     file_version: Option<String>,
     #[prost(message, optional, tag = "5")]
     summary: Option<Summary>,
+    #[prost(message, optional, tag = "7")]
+    session_log: Option<SessionLog>,
 }
+
+#[derive(Clone, PartialEq, Message)]
+struct SessionLog {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// Says that numbers of this step and later ones, in files before this one, are no longer true.
+const START: SessionLog = SessionLog { status: 1 };
 
 #[derive(Clone, PartialEq, Message)]
 struct Summary {
@@ -36,6 +47,12 @@ struct Scalar {
     simple_value: f32,
 }
 
+impl Event {
+    fn now(step: i64) -> Self {
+        Self { wall_time: wall_time(), step, ..Self::default() }
+    }
+}
+
 /// An event file that is being written.
 #[derive(Debug)]
 pub struct EventFile {
@@ -44,7 +61,7 @@ pub struct EventFile {
 }
 
 impl EventFile {
-    /// Begins a file in `folder`. A resumed run gets one of its own; TensorBoard shows them as one.
+    /// Begins a file in `folder` for what comes after `step`. A resumed run gets one of its own; TensorBoard shows them as one.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -54,7 +71,8 @@ impl EventFile {
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(Error::io(&path))?;
         let mut events = Self { path, file };
         let file_version = Some("brain.Event:2".to_owned());
-        events.write(&Event { wall_time: wall_time(), step: 0, file_version, summary: None })?;
+        events.write(&Event { file_version, ..Event::now(0) })?;
+        events.write(&Event { session_log: Some(START), ..Event::now(step as i64 + 1) })?;
         Ok(events)
     }
 
@@ -66,7 +84,7 @@ impl EventFile {
         let value =
             scalars.iter().map(|(tag, value)| Scalar { tag: tag.clone(), simple_value: *value }).collect();
         let summary = Some(Summary { value });
-        self.write(&Event { wall_time: wall_time(), step: step as i64, file_version: None, summary })
+        self.write(&Event { summary, ..Event::now(step as i64) })
     }
 
     fn write(&mut self, event: &Event) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 mod analyzing;
 mod checkpoints;
 mod learning;
+mod options;
 mod refusals;
 mod resuming;
 mod support;
