@@ -71,6 +71,11 @@ impl FrameReader {
         &self.span.path
     }
 
+    /// The picture decoded last, counted over the whole file.
+    pub(crate) fn picture_number(&self) -> Option<u64> {
+        self.video.picture_number()
+    }
+
     /// Width of the pictures in pixels.
     #[must_use]
     pub fn width(&self) -> u32 {
@@ -165,7 +170,7 @@ impl VideoSpan {
         self.first_picture + self.picture_count as u64
     }
 
-    fn picture_number(&self, row: usize) -> Result<u64> {
+    pub(crate) fn picture_number(&self, row: usize) -> Result<u64> {
         if row < self.picture_count {
             return Ok(self.first_picture + row as u64);
         }

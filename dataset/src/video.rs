@@ -116,6 +116,11 @@ impl Video {
         (longest > 0).then_some(longest)
     }
 
+    /// The picture decoded last, counted from zero over the whole file.
+    pub(crate) fn picture_number(&self) -> Option<u64> {
+        self.place.map(|place| place.round() as u64)
+    }
+
     /// Decodes picture `number`, counted from zero over the whole file.
     pub(crate) fn picture(&mut self, number: u64) -> Result<&Picture> {
         let target = number as f64;

@@ -102,15 +102,15 @@ fn a_video_kept_open_gives_the_pictures_of_one_opened_anew() {
         let root = folder.path().join("set");
         write(&root, &options(format, VideoCodec::H264), 0..4);
         let dataset = Dataset::open(&root).unwrap();
-        let mut videos = Videos::new(1);
+        let videos = Videos::new(1);
         for (number, row) in [(2, 3), (2, 1), (0, 4), (3, 0), (3, 4), (1, 2)] {
             for (camera, ..) in CAMERAS {
-                let kept_open = videos.frames(&dataset, number, camera).unwrap().frame_at(row).unwrap();
+                let kept_open = videos.frame(&dataset, number, camera, row).unwrap();
                 let anew = dataset.episode(number).unwrap().frames(camera).unwrap().frame_at(row).unwrap();
                 assert!(kept_open == anew, "{format:?}: row {row} of episode {number}, {camera}");
             }
         }
-        let past_the_end = videos.frames(&dataset, 0, CAMERAS[0].0).unwrap().frame_at(length(0));
+        let past_the_end = videos.frame(&dataset, 0, CAMERAS[0].0, length(0));
         assert!(past_the_end.is_err(), "the next episode's first picture");
     }
 }

@@ -34,7 +34,7 @@ pub fn measure(setup: &Setup, frames: &[FrameId], seed: u64) -> Result<Option<Pu
     let learner = Learner::new(&setup.base.weights, setup.selection(), camera_valid)?;
     let source = FrameSource::new(setup, &learner, Path::new(""))?;
     let stride = frames.len().div_ceil(FRAME_COUNT).max(1);
-    let draws = frames.iter().step_by(stride).map(|frame| Draw { frame: *frame, epoch: 0, weight: 1.0 });
+    let draws = frames.iter().step_by(stride).copied().map(Draw::of);
     let samples = source.read(draws.collect::<Vec<_>>().into_iter(), Purpose::Validation)?;
     let samples: Vec<Sample> = samples.collect::<Result<_, _>>()?;
     if samples.len() < 2 {

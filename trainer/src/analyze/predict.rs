@@ -110,7 +110,7 @@ impl Predictor<'_> {
         let mut answers = journal.take(number);
         self.bar.inc(answers.len() as u64);
         let rest = part.frames[answers.len().min(part.frames.len())..].to_vec();
-        let draws = rest.into_iter().map(|frame| Draw { frame, epoch: 0, weight: 1.0 });
+        let draws = rest.into_iter().map(Draw::of);
         let mut samples = self.asked.read(draws)?;
         loop {
             if self.stop.load(Ordering::Relaxed) {

@@ -211,10 +211,10 @@ impl Corpus {
     ///
     /// # Errors
     /// If there is no such episode, or its video cannot be opened or decoded.
-    pub fn picture(&self, videos: &mut Videos, frame: FrameId, camera: usize) -> Result<Frame, Error> {
-        let name = &self.cameras[camera].names[frame.dataset];
-        let reader = videos.frames(&self.datasets[frame.dataset], frame.episode_index, name)?;
-        Ok(reader.frame_at(frame.row)?)
+    pub fn picture(&self, videos: &Videos, frame: FrameId, camera: usize) -> Result<Frame, Error> {
+        let FrameId { dataset, episode_index, row } = frame;
+        let name = &self.cameras[camera].names[dataset];
+        Ok(videos.frame(&self.datasets[dataset], episode_index, name, row)?)
     }
 
     /// The rows of an episode that may start a sample: not trimmed, and a multiple of the stride.

@@ -1,8 +1,9 @@
 //! Samples in the order of their draws, decoded ahead of time on threads of their own.
 //!
-//! Draws are taken a window at a time. Within one, the pictures of one camera over one episode are one task: they are
-//! decoded in the order of their rows, in a single pass forward through the video, and handed out in the order of
-//! the draws. Two windows are under way at most, the one that is handed out and the next, which bounds the memory.
+//! Draws are taken a window at a time, of whole groups where they fit. Within one, the pictures of one camera over one episode
+//! are one task: they are decoded in the order of their rows, in a single pass forward through the video, and handed out in
+//! the order of the draws. The next group's rows come behind, so that a video that is kept open is read on. Two windows are
+//! under way at most, the one that is handed out and the next, which bounds the memory.
 
 use crate::Error;
 use crate::data::corpus::Corpus;
@@ -12,6 +13,7 @@ use crate::data::window::{Task, Window};
 use serde::{Deserialize, Serialize};
 use sinew_dataset::Videos;
 use std::collections::VecDeque;
+use std::iter::Peekable;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -19,6 +21,9 @@ const BYTES_PER_MB: usize = 1_000_000;
 
 /// What a camera's pictures are taken to have if the dataset does not say: 720 × 720 pixels.
 const USUAL_PICTURE_BYTES: usize = 3 * 720 * 720;
+
+/// Videos that are kept open to be read on: those of a usual window, eight blocks of three cameras.
+const OPEN_VIDEOS: usize = 24;
 
 /// The `[loader]` table of a training's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,8 +45,8 @@ impl Default for LoaderOptions {
 
 /// Yields the sample of each draw, in their order. Ends with the draws or after the first error. Dropping it stops its
 /// threads.
-pub struct Loader<D> {
-    draws: D,
+pub struct Loader<D: Iterator<Item = Draw>> {
+    draws: Peekable<D>,
     corpus: Arc<Corpus>,
     needs_pictures: Box<dyn Fn(&Draw) -> bool + Send>,
     camera_count: usize,
@@ -60,6 +65,7 @@ struct Shared {
     /// Places of the cameras among the corpus's.
     cameras: Vec<usize>,
     kept: FrameCache,
+    videos: Videos,
     queue: Mutex<Queue>,
     changed: Condvar,
 }
@@ -88,9 +94,10 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
         let camera_count = cameras.len();
         let kept = FrameCache::new(options.frame_cache_mb.saturating_mul(BYTES_PER_MB));
         let (queue, changed) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { corpus: corpus.clone(), cameras, kept, queue, changed });
+        let videos = Videos::new(OPEN_VIDEOS);
+        let shared = Arc::new(Shared { corpus: corpus.clone(), cameras, kept, videos, queue, changed });
         let mut loader = Self {
-            draws,
+            draws: draws.peekable(),
             corpus,
             needs_pictures: Box::new(needs_pictures),
             camera_count,
@@ -114,7 +121,7 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
         Ok(loader)
     }
 
-    /// Draws of a window: with a shuffle over more, some pictures are decoded for each window anew.
+    /// Draws of a window at most: groups of more are cut, and some pictures decoded for each part anew.
     #[must_use]
     pub fn window_draw_count(&self) -> usize {
         self.window_draw_count
@@ -123,7 +130,7 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
     /// Plans windows until two are under way or the draws end.
     fn plan(&mut self) {
         while self.windows.len() < 2 {
-            let draws: Vec<Draw> = self.draws.by_ref().take(self.window_draw_count).collect();
+            let draws = self.next_draws();
             if draws.is_empty() {
                 return;
             }
@@ -132,6 +139,24 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
             self.shared.changed.notify_all();
             self.windows.push_back(window);
         }
+    }
+
+    /// As many draws as there is room for; rather whole groups than part of one more.
+    fn next_draws(&mut self) -> Vec<Draw> {
+        let (mut draws, mut group_start) = (Vec::<Draw>::new(), 0);
+        while draws.len() < self.window_draw_count
+            && let Some(next) = self.draws.peek()
+        {
+            if draws.last().is_some_and(|last| (last.epoch, last.group) != (next.epoch, next.group)) {
+                let group_draw_count = draws.len() - group_start;
+                if draws.len() + group_draw_count > self.window_draw_count {
+                    break;
+                }
+                group_start = draws.len();
+            }
+            draws.extend(self.draws.next());
+        }
+        draws
     }
 
     fn sample(&self, window: &Window) -> Result<Sample, Error> {
@@ -168,7 +193,7 @@ impl<D: Iterator<Item = Draw>> Iterator for Loader<D> {
     }
 }
 
-impl<D> Drop for Loader<D> {
+impl<D: Iterator<Item = Draw>> Drop for Loader<D> {
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
         queue.is_closed = true;
@@ -182,7 +207,7 @@ impl<D> Drop for Loader<D> {
     }
 }
 
-impl<D> std::fmt::Debug for Loader<D> {
+impl<D: Iterator<Item = Draw>> std::fmt::Debug for Loader<D> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("Loader")
@@ -199,9 +224,8 @@ impl Shared {
 
     /// Does tasks until the loader is dropped.
     fn work(&self) {
-        let mut videos = Videos::new(self.cameras.len());
         while let Some(task) = self.next_task() {
-            self.decode(&mut videos, &task);
+            self.decode(&task);
         }
     }
 
@@ -219,7 +243,7 @@ impl Shared {
     }
 
     /// Decodes a task's pictures, each of which may fail by itself.
-    fn decode(&self, videos: &mut Videos, task: &Task) {
+    fn decode(&self, task: &Task) {
         // So that the thread that hands out samples finds the numbers in memory; what is wrong with them is its to say.
         let _ = self.corpus.numbers(task.dataset, task.episode_index);
         for place in task.places() {
@@ -227,15 +251,15 @@ impl Shared {
                 return;
             }
             let frame = task.frame(place);
-            task.set(place, self.picture(videos, frame, task.camera));
+            task.set(place, self.picture(frame, task.camera));
         }
     }
 
-    fn picture(&self, videos: &mut Videos, frame: FrameId, camera: usize) -> Result<Picture, Error> {
+    fn picture(&self, frame: FrameId, camera: usize) -> Result<Picture, Error> {
         if let Some(picture) = self.kept.get(frame, camera) {
             return Ok(picture);
         }
-        let decoded = self.corpus.picture(videos, frame, self.cameras[camera])?;
+        let decoded = self.corpus.picture(&self.videos, frame, self.cameras[camera])?;
         let (width, height) = (decoded.width as usize, decoded.height as usize);
         let picture = Picture { width, height, rgb: decoded.rgb };
         self.kept.keep(frame, camera, &picture);

@@ -252,8 +252,9 @@ pub struct TrimIdle {
     pub margin: usize,
 }
 
-/// The shuffle: blocks of rows that follow each other change places over the whole epoch, then the rows of a window of
-/// blocks change places among themselves. So a video is decoded forward for a block at a time.
+/// The shuffle: blocks of rows that follow each other change places over the whole epoch. Of a window of blocks, the first few
+/// rows of each change places among themselves, then the next few. So a video is decoded forward for a block at a time, and
+/// no more pictures have to be held than are mixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shuffle {
@@ -262,11 +263,13 @@ pub struct Shuffle {
     pub block_rows: usize,
     /// Blocks of a window.
     pub window_blocks: usize,
+    /// Rows of each block that are mixed at a time. 0 chooses: 16, or all of a shorter block.
+    pub mixed_rows: usize,
 }
 
 impl Default for Shuffle {
     fn default() -> Self {
-        Self { block_rows: 0, window_blocks: 8 }
+        Self { block_rows: 0, window_blocks: 8, mixed_rows: 0 }
     }
 }
 

@@ -22,6 +22,16 @@ pub struct Draw {
     pub epoch: u64,
     /// What its loss counts; 1 on average over the epoch.
     pub weight: f32,
+    /// Draws of the same group are mixed among themselves: decoded together, they take one pass forward through each video.
+    pub group: usize,
+}
+
+impl Draw {
+    /// A frame for itself, as validation and analysis look at it.
+    #[must_use]
+    pub fn of(frame: FrameId) -> Self {
+        Self { frame, epoch: 0, weight: 1.0, group: 0 }
+    }
 }
 
 /// A frame's numbers, in the dataset's units, after selection.

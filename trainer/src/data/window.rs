@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     fn draw(episode_index: u64, row: usize) -> Draw {
-        Draw { frame: FrameId { dataset: 0, episode_index, row }, epoch: 0, weight: 1.0 }
+        Draw::of(FrameId { dataset: 0, episode_index, row })
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub fn window_beyond_memory(config: &TrainConfig, mixed: usize, held: usize) -> 
         let memory_mb = config.loader.memory_mb;
         format!(
             "the shuffle mixes {mixed} draws, the pictures of {held} fit in loader.memory_mb = {memory_mb}: most are decoded {} times \
-             an epoch; loader.memory_mb = {} would hold them, or fewer data.shuffle.window_blocks",
+             an epoch; loader.memory_mb = {} would hold them, or less data.shuffle.mixed_rows",
             mixed.div_ceil(held),
             (memory_mb * mixed).div_ceil(held)
         )

@@ -173,7 +173,7 @@ impl<'a> Run<'a> {
     ) -> Result<(), Error> {
         let config = &self.setup.config;
         let mut place = Place { epoch: self.progress.epoch, draw_count: self.progress.epoch_position };
-        let mixed = order.window_draw_count();
+        let mixed = order.group_draw_count();
         let mut samples = frames.read(DrawStream::new(order, place)?, Purpose::Training)?;
         if let Some(advice) = advice::window_beyond_memory(config, mixed, samples.window_draw_count()) {
             tracing::warn!("{advice}");
@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
         let mean = self.setup.mean_action()?;
         let mut validation = Validation::new(names, self.setup.preparer.action(), mean);
         self.learner.use_values(&self.policy_values())?;
-        let draws = chosen.into_iter().map(|frame| Draw { frame, epoch: 0, weight: 1.0 });
+        let draws = chosen.into_iter().map(Draw::of);
         let mut samples = frames.read(draws, Purpose::Validation)?;
         for first in (0..).step_by(config.run.batch_size) {
             let part = samples.by_ref().take(config.run.batch_size).collect::<Result<Vec<_>, _>>()?;

@@ -22,7 +22,7 @@ const SMALL: LoaderOptions = LoaderOptions { worker_count: 3, memory_mb: 20, fra
 
 /// One picture at a time, with a reader of its own.
 fn expected(corpus: &Corpus, frame: FrameId, camera: usize) -> Picture {
-    let decoded = corpus.picture(&mut Videos::new(1), frame, camera).unwrap();
+    let decoded = corpus.picture(&Videos::new(1), frame, camera).unwrap();
     Picture { width: decoded.width as usize, height: decoded.height as usize, rgb: decoded.rgb }
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{BEHAVIOR, V21, V30, V30_FILES, Written, all_of, all_of_folder, fixture, options};
 use proptest::prelude::*;
 use sinew_trainer::data::{Corpus, DataOptions, Draw, FrameId, Order};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tempfile::TempDir;
 
 /// Options over written datasets of episodes of these lengths, from TOML.
@@ -189,10 +189,11 @@ fn samples_near_a_gripper_change_count_more() {
 
 #[test]
 fn a_window_holds_few_blocks_and_mixes_them() {
-    let (options, _folders) = over(&[&[640; 4]], "shuffle = { block_rows = 64, window_blocks = 4 }");
+    let (options, _folders) =
+        over(&[&[640; 4]], "shuffle = { block_rows = 64, window_blocks = 4, mixed_rows = 64 }");
     let order = order(&options, 1);
     let draws = order.epoch(0);
-    assert_eq!(order.window_draw_count(), 256);
+    assert_eq!(order.group_draw_count(), 256);
     let mut mixed = 0;
     for window in draws.chunks(256) {
         let blocks: HashSet<_> =
@@ -208,8 +209,24 @@ fn a_window_holds_few_blocks_and_mixes_them() {
 /// The samples have a key frame every second picture, the recordings one in 250.
 #[test]
 fn long_groups_of_pictures_are_read_in_blocks() {
-    assert_eq!(order(&all_of(V30), 0).window_draw_count(), 8);
-    assert_eq!(order(&all_of(BEHAVIOR), 0).window_draw_count(), 8 * 64);
+    assert_eq!(order(&all_of(V30), 0).group_draw_count(), 8);
+    let order = order(&all_of(BEHAVIOR), 0);
+    assert_eq!(order.group_draw_count(), 8 * 16);
+    // The next group goes on where this one ends: no video is read backward within a window.
+    let mut last = HashMap::new();
+    for draws in order.epoch(0).chunk_by(|a, b| a.group == b.group) {
+        assert!(draws.len() <= 128);
+        let mut rows = BTreeMap::<_, Vec<usize>>::new();
+        for draw in draws {
+            rows.entry((draw.frame.episode_index, draw.frame.row / 64)).or_default().push(draw.frame.row);
+        }
+        for (block, mut rows) in rows {
+            rows.sort_unstable();
+            let first = last.insert(block, rows[rows.len() - 1]).map_or(64 * block.1, |last| last + 1);
+            assert_eq!(rows, (first..first + rows.len()).collect::<Vec<_>>());
+            assert!(rows.len() <= 16);
+        }
+    }
 }
 
 #[test]
