@@ -111,14 +111,20 @@ impl Dataset {
         Episode::open(self.clone(), self.position(episode_index)?)
     }
 
-    /// The files that hold an episode: its table, and the video of each RGB camera. Other episodes may be in them, too.
+    /// The file that holds an episode's rows; others may be in it, too.
     ///
     /// # Errors
-    /// If there is no such episode, or the metadata do not say where its pictures are.
-    pub fn files_of(&self, episode_index: u64) -> Result<Vec<PathBuf>> {
-        let position = self.position(episode_index)?;
-        let videos = self.cameras().iter().map(|camera| Ok(self.pictures_of(position, &camera.name)?.path));
-        std::iter::once(Ok(self.rows_of(position).path)).chain(videos).collect()
+    /// If there is no such episode.
+    pub fn table_path(&self, episode_index: u64) -> Result<PathBuf> {
+        Ok(self.rows_of(self.position(episode_index)?).path)
+    }
+
+    /// The file that holds a camera's pictures of an episode; others may be in it, too.
+    ///
+    /// # Errors
+    /// If there is no such episode or camera, or the metadata do not say where its pictures are.
+    pub fn video_path(&self, episode_index: u64, camera: &str) -> Result<PathBuf> {
+        Ok(self.pictures_of(self.position(episode_index)?, camera)?.path)
     }
 
     /// An episode's place in the list.

@@ -99,10 +99,12 @@ impl Processors {
                 // Statistics of pictures are nested lists; SmolVLA does not normalise pictures.
                 serde_json::from_value(value).ok().map(|vector: Vec<f64>| (name, vector))
             });
-            self.normalizer.statistics.insert(feature, vectors.collect());
+            let vectors: BTreeMap<_, _> = vectors.collect();
+            for rules in std::iter::once(&mut self.normalizer).chain(&mut self.unnormalizer) {
+                rules.statistics.insert(feature.clone(), vectors.clone());
+            }
         }
         self.normalizer.place = path.display().to_string();
-        self.unnormalizer = None;
         Ok(())
     }
 
@@ -115,11 +117,19 @@ impl Processors {
         let found = self.normalizer.feature(feature, kind, width)?;
         if let Some(unnormalizer) = self.unnormalizer.as_ref().filter(|_| kind == "ACTION") {
             let undone = unnormalizer.feature(feature, kind, width)?;
-            if undone != found {
-                let at = (0..width).find(|place| undone.dimensions[*place] != found.dimensions[*place]);
+            let is_same = |place: &usize| {
+                let (a, b) = (&found.dimensions[*place], &undone.dimensions[*place]);
+                match found.mode {
+                    Mode::Identity => true,
+                    Mode::MeanStd => (a.mean, a.std) == (b.mean, b.std),
+                    Mode::Range => (a.low, a.high) == (b.low, b.high),
+                }
+            };
+            let at = (0..width).find(|place| !is_same(place));
+            if undone.mode != found.mode || at.is_some() {
                 let said = |rules: &FeatureStatistics| match at {
                     Some(place) => format!("{:?} for number {place}", rules.dimensions[place]),
-                    None => format!("{:?} with eps {:e}", rules.mode, rules.eps),
+                    None => format!("{:?}", rules.mode),
                 };
                 return Err(Error::Mismatch {
                     what: format!("normalisation of `{feature}`"),

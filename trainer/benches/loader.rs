@@ -83,7 +83,9 @@ fn sinew(datasets: &[&Path], worker_count: usize) -> f64 {
     let start = Instant::now();
     let cameras: Vec<usize> = (0..corpus.cameras().len()).collect();
     let picture_count = SAMPLE_COUNT * cameras.len();
-    let loader = Loader::start(corpus, cameras, draws, loader_options, |_| true).unwrap();
+    let loader =
+        Loader::start(corpus, cameras, draws, loader_options, options.shuffle.window_blocks, |_| true)
+            .unwrap();
     assert_eq!(loader.map(Result::unwrap).map(|sample| sample.pictures.len()).sum::<usize>(), picture_count);
     SAMPLE_COUNT as f64 / start.elapsed().as_secs_f64()
 }

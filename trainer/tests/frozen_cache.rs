@@ -15,7 +15,7 @@ const HEADER: u64 = 64;
 const RECORD: u64 = 32 + 2 * 3 * 5 * 4;
 
 fn frame(row: usize) -> FrameKey {
-    FrameKey { frame: FrameId { dataset: 1, episode_index: 70_010, row }, variant: 2 }
+    FrameKey { frame: FrameId { dataset: 1, episode_index: 70_010, row }, variant: 2, source: 5 }
 }
 
 fn entry(seed: f32) -> Vec<Tensor> {
@@ -56,6 +56,8 @@ fn what_was_stored_comes_back_bit_for_bit_also_after_a_restart() {
     }
     let other_variant = FrameKey { variant: 1, ..frame(3) };
     assert!(cache.get(other_variant, &Device::Cpu).unwrap().is_none());
+    let other_files = FrameKey { source: 6, ..frame(3) };
+    assert!(!cache.contains(other_files));
     let usage = cache.usage();
     assert_eq!((usage.entry_count, usage.hit_count, usage.miss_count), (20, 20, 1));
     assert_eq!(usage.byte_count, std::fs::metadata(cache.path()).unwrap().len());

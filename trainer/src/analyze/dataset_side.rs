@@ -7,6 +7,7 @@ use crate::analyze::episodes::Tracks;
 use crate::data::{
     Corpus, DataOptions, DatasetOptions, Disagreement, Severity, Statistics, TOLERANCE, check, compare,
 };
+use sinew_dataset::Dataset;
 use std::path::Path;
 
 /// Looks at the episodes and at the dataset itself.
@@ -19,11 +20,16 @@ pub fn report(
     options: &DataOptions,
     rules: &Rules<'_>,
 ) -> Result<DataReport, Error> {
-    let faults = (0..corpus.dataset_count()).flat_map(|place| check(corpus.dataset(place), false, || ()).0);
+    let faults = (0..corpus.dataset_count()).flat_map(|place| {
+        let episodes = corpus.train_episodes().iter().chain(corpus.validation_episodes());
+        let episodes =
+            episodes.filter(|episode| episode.dataset == place).map(|episode| episode.episode_index);
+        check(corpus.dataset(place), &episodes.collect::<Vec<_>>(), false, || ()).0
+    });
     let faults = faults.filter(|finding| finding.severity == Severity::Fault);
     let faults: Vec<String> = faults.map(|finding| finding.message).collect();
     let own_statistics = if faults.is_empty() {
-        own_statistics(options)?
+        own_statistics(corpus.dataset(0), options)?
     } else {
         not_compared("the dataset has episodes with faults, whose rows cannot be counted")
     };
@@ -37,14 +43,19 @@ pub fn report(
 }
 
 /// The dataset's own statistics beside those of all its rows, whatever part of them is looked at otherwise.
-fn own_statistics(options: &DataOptions) -> Result<OwnStatistics, Error> {
+fn own_statistics(first: &Dataset, options: &DataOptions) -> Result<OwnStatistics, Error> {
+    let mut tables = first.episodes().iter().map(|episode| first.table_path(episode.episode_index));
+    if !tables.all(|path| path.is_ok_and(|path| path.exists())) {
+        return Ok(not_compared("not all of its episodes are here"));
+    }
     let whole = |dataset: &DatasetOptions| DatasetOptions {
+        path: first.root().display().to_string(),
         episodes: Vec::new(),
         tasks: Vec::new(),
         ..dataset.clone()
     };
     let options = DataOptions {
-        datasets: options.datasets.iter().map(whole).collect(),
+        datasets: options.datasets.iter().take(1).map(whole).collect(),
         validation_fraction: 0.0,
         frame_stride: 1,
         sub_episode: None,

@@ -242,7 +242,7 @@ impl Asked<'_> {
             Self::Learner { source, .. } => source.read(draws, Purpose::Validation),
             Self::Graphs(setup) => {
                 let (corpus, cameras) = (setup.corpus.clone(), setup.cameras.clone());
-                Loader::start(corpus, cameras, draws, setup.config.loader, |_| true)
+                Loader::start(corpus, cameras, draws, setup.config.loader, 1, |_| true)
             }
         }
     }

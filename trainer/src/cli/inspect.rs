@@ -2,7 +2,7 @@
 
 use super::{episode_bar, print, report};
 use crate::Error;
-use crate::data::{Description, Hub, check, every_episode};
+use crate::data::{Description, EpisodeSpan, Hub, check, episodes_in, files_in};
 use clap::Args;
 use serde_json::json;
 
@@ -10,6 +10,9 @@ use serde_json::json;
 pub(super) struct Inspect {
     /// The dataset's folder, or its name on the Hugging Face hub.
     dataset: String,
+    /// The episodes to check, e.g. `3,10-40`, which are all that is fetched of a dataset on the hub. Without it: all.
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    episodes: Vec<EpisodeSpan>,
     /// Decode every picture too.
     #[arg(long)]
     decode: bool,
@@ -20,10 +23,11 @@ pub(super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(&self) -> Result<(), Error> {
-        let dataset = Hub::from_env().open(&self.dataset, every_episode)?;
+        let dataset = Hub::from_env().open(&self.dataset, |dataset| files_in(dataset, &self.episodes))?;
+        let episodes = episodes_in(&dataset, &self.episodes)?;
         let description = Description::of(&dataset);
-        let bar = episode_bar(dataset.episode_count());
-        let findings = check(&dataset, self.decode, || bar.inc(1));
+        let bar = episode_bar(episodes.len());
+        let findings = check(&dataset, &episodes, self.decode, || bar.inc(1));
         bar.finish_and_clear();
         if self.json {
             print(&format!("{:#}", json!({ "dataset": description, "findings": findings })))?;

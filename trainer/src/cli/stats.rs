@@ -4,7 +4,7 @@ use super::{episode_bar, print, report};
 use crate::Error;
 use crate::data::{
     ACTION, ALL, Choice, Corpus, DataOptions, DatasetOptions, EpisodeSpan, FeatureStatistics, Findings, Hub,
-    STATE, Statistics, TOLERANCE, check, compare, every_episode,
+    STATE, Statistics, TOLERANCE, check, compare, episodes_in, files_in,
 };
 use clap::Args;
 use serde_json::json;
@@ -17,6 +17,9 @@ use std::path::{Path, PathBuf};
 pub(super) struct Stats {
     /// The dataset's folder, or its name on the Hugging Face hub.
     dataset: String,
+    /// The episodes to compute them of, e.g. `3,10-40`, which are all that is fetched of a dataset on the hub. Without it: all.
+    #[arg(long, value_delimiter = ',', value_name = "NUMBERS")]
+    episodes: Vec<EpisodeSpan>,
     /// Where to write them, as LeRobot's stats.json.
     #[arg(long)]
     output: Option<PathBuf>,
@@ -39,12 +42,13 @@ pub(super) struct Stats {
 
 impl Stats {
     pub(super) fn run(&self) -> Result<(), Error> {
-        let dataset = Hub::from_env().open(&self.dataset, every_episode)?;
+        let dataset = Hub::from_env().open(&self.dataset, |dataset| files_in(dataset, &self.episodes))?;
+        let episodes = episodes_in(&dataset, &self.episodes)?;
         let root = dataset.root();
-        let bar = episode_bar(dataset.episode_count());
-        let mut findings = check(&dataset, false, || bar.inc(1));
+        let bar = episode_bar(episodes.len());
+        let mut findings = check(&dataset, &episodes, false, || bar.inc(1));
         bar.finish_and_clear();
-        let statistics = self.statistics(&dataset, root, &mut findings);
+        let statistics = self.statistics(&dataset, &episodes, &mut findings);
         report(&findings);
         if let Some(statistics) = statistics? {
             self.write(&statistics, &findings)?;
@@ -59,21 +63,24 @@ impl Stats {
     fn statistics(
         &self,
         dataset: &Dataset,
-        root: &Path,
+        episodes: &[u64],
         findings: &mut Findings,
     ) -> Result<Option<Statistics>, Error> {
         let faulty = findings.faulty_episodes();
-        let numbers = dataset.episodes().iter().map(|episode| episode.episode_index);
-        let sound: Vec<_> = numbers.filter(|number| !faulty.contains(number)).collect();
+        let sound: Vec<_> = episodes.iter().copied().filter(|number| !faulty.contains(number)).collect();
         if sound.is_empty() {
             return Ok(None);
         }
-        let corpus = Corpus::open(&self.options(root, &sound)?, 1)?;
+        let corpus = Corpus::open(&self.options(dataset.root(), &sound)?, 1)?;
         let statistics = Statistics::of(&corpus)?;
-        if faulty.is_empty() {
+        if sound.len() == dataset.episode_count() {
             note_disagreements(&corpus, &statistics, findings)?;
         } else {
-            findings.note(format!("statistics are of the {} episodes without a fault", sound.len()));
+            findings.note(format!(
+                "statistics are of {} of {} episodes",
+                sound.len(),
+                dataset.episode_count()
+            ));
         }
         for near in statistics.floored(self.std_floor).1.iter().filter(|near| near.statistic == "std") {
             findings.note(format!(

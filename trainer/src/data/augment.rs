@@ -85,7 +85,7 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// For states with these numbers of this robot.
+    /// For states that begin with these numbers of this robot.
     ///
     /// # Errors
     /// If an option is out of range, a gripper's name unknown, or its number none that the robot can turn into metres.
@@ -99,7 +99,10 @@ impl Augmenter {
         let names = Names::new("the selected state", state_names.to_vec());
         let mut grippers = Vec::new();
         for wanted in &options.grippers {
-            for place in names.resolve(wanted)? {
+            // A group's speeds and efforts are no positions.
+            let is_meant =
+                |place: &usize| state_names[*place] == *wanted || is_position(&state_names[*place]);
+            for place in names.resolve(wanted)?.into_iter().filter(is_meant) {
                 grippers.push((place, per_metre(robot, &state_names[place])?));
             }
         }
@@ -185,6 +188,9 @@ impl Augmenter {
 
 /// How much a number of the state changes over a metre, by the unit that the robot's layouts say it has.
 fn per_metre(robot: &Embodiment, name: &str) -> Result<f64, Error> {
+    if !is_position(name) {
+        return Err(invalid("grippers", format!("`{name}`"), "positions"));
+    }
     let dimensions = robot.layouts.iter().flat_map(|layout| &layout.state);
     let Some(known) = dimensions.into_iter().find(|dimension| dimension.name == name) else { return Ok(1.0) };
     let scale = |unit: Unit| {
@@ -194,6 +200,10 @@ fn per_metre(robot: &Embodiment, name: &str) -> Result<f64, Error> {
         })
     };
     Ok(scale(known.unit)? / scale(Unit::Metre)?)
+}
+
+fn is_position(name: &str) -> bool {
+    !name.ends_with(".vel") && !name.ends_with(".effort")
 }
 
 /// Takes `1 − share` of width and height from where `place`, 0 to 1 from left to right and top to bottom, says.
@@ -430,6 +440,24 @@ mod tests {
         assert_eq!(per_metre(&robot, "somebody's_gripper").unwrap(), 1.0);
         let error = per_metre(&Embodiment::named("so101").unwrap(), "gripper.pos").unwrap_err().to_string();
         assert!(error.contains("`gripper.pos`") && error.contains("`m`"), "{error}");
+    }
+
+    #[test]
+    fn of_a_group_only_positions_move() {
+        let names = [
+            "left_gripper_finger_joint1.pos",
+            "left_gripper_finger_joint1.effort",
+            "left_gripper_finger_joint1.vel",
+        ];
+        let names = names.map(str::to_owned);
+        let robot = Embodiment::named("r1pro").unwrap();
+        let of = |name: &str| AugmentOptions { grippers: vec![name.to_owned()], ..everything() };
+        let augmenter = Augmenter::new(&of("left_gripper"), &names, &robot, 1).unwrap();
+        let mut state = [0.02, 3.0, 0.1];
+        augmenter.state(&mut state, FRAME, 0);
+        assert!(state[0] != 0.02 && state[1..] == [3.0, 0.1], "{state:?}");
+        let error = Augmenter::new(&of(&names[1]), &names, &robot, 1).unwrap_err().to_string();
+        assert!(error.contains(".effort") && error.contains("positions"), "{error}");
     }
 
     #[test]

@@ -58,22 +58,22 @@ impl Findings {
 /// Smallest and largest value of each dimension so far.
 type Range = Vec<(f32, f32)>;
 
-/// Opens every episode: are its files there, does it have the rows, times and tasks that the metadata says, are state
+/// Opens these episodes: are its files there, does it have the rows, times and tasks that the metadata says, are state
 /// and action finite, has each camera a picture a row? With `decode`, every picture is decoded too. `on_episode` is
 /// called after each.
 #[must_use]
-pub fn check(dataset: &Dataset, decode: bool, mut on_episode: impl FnMut()) -> Findings {
+pub fn check(dataset: &Dataset, episodes: &[u64], decode: bool, mut on_episode: impl FnMut()) -> Findings {
     let mut findings = Findings::default();
     let mut ranges: BTreeMap<&str, Range> = BTreeMap::new();
-    for info in dataset.episodes() {
-        match dataset.episode(info.episode_index) {
-            Err(error) => findings.fault(info.episode_index, error),
+    for episode_index in episodes.iter().copied() {
+        match dataset.episode(episode_index) {
+            Err(error) => findings.fault(episode_index, error),
             Ok(episode) => {
                 for feature in [STATE, ACTION] {
                     match episode.column(feature) {
-                        Err(error) => findings.fault(info.episode_index, error),
+                        Err(error) => findings.fault(episode_index, error),
                         Ok(rows) => {
-                            check_finite(dataset, feature, &rows, info.episode_index, &mut findings);
+                            check_finite(dataset, feature, &rows, episode_index, &mut findings);
                             widen(ranges.entry(feature).or_default(), &rows);
                         }
                     }

@@ -1,6 +1,7 @@
 //! All datasets of a training as one place to take examples from.
 
 use crate::Error;
+use crate::data::choice::{chosen, needed};
 use crate::data::derived::{Derivation, DerivedNumber};
 use crate::data::hub::Hub;
 use crate::data::limits::{self, invalid};
@@ -76,11 +77,8 @@ impl Corpus {
         };
         let hub = Hub::from_env();
         for dataset_options in &options.datasets {
-            let chosen = |dataset: &Dataset| {
-                let taken = filter_episodes(dataset, dataset_options)?;
-                Ok(taken.iter().map(|episode| episode.episode_index).collect())
-            };
-            let dataset = hub.open(&dataset_options.path, chosen)?;
+            let dataset =
+                hub.open(&dataset_options.path, |dataset| needed(dataset, dataset_options, options))?;
             let recipe = recipe(&dataset, &dataset_options.path, options, &robot)?;
             corpus.add_episodes(&dataset, dataset_options, options)?;
             corpus.datasets.push(dataset);
@@ -240,7 +238,7 @@ impl Corpus {
         options: &DataOptions,
     ) -> Result<(), Error> {
         let place = self.datasets.len();
-        let taken = filter_episodes(dataset, dataset_options)?;
+        let taken = chosen(dataset, dataset_options)?;
         let numbers: Vec<u64> = taken.iter().map(|episode| episode.episode_index).collect();
         let validates = split::is_validation(&numbers, options.validation_fraction, options.split_seed);
         for (episode, validates) in taken.iter().zip(validates) {
@@ -314,46 +312,6 @@ pub(crate) fn dimensions_of(selected: &[String], wanted: &[String]) -> Result<Ve
     let names = Names::new("the selected action", selected.to_vec());
     let places: Result<Vec<_>, Error> = wanted.iter().map(|name| names.resolve(name)).collect();
     Ok(places?.concat())
-}
-
-fn filter_episodes<'a>(
-    dataset: &'a Dataset,
-    options: &DatasetOptions,
-) -> Result<Vec<&'a EpisodeInfo>, Error> {
-    let episodes = dataset.episodes();
-    for span in &options.episodes {
-        if !episodes.iter().any(|episode| span.0.contains(&episode.episode_index)) {
-            return Err(sinew_dataset::Error::UnknownEpisode {
-                path: dataset.root().to_owned(),
-                episode_index: *span.0.start(),
-                episode_count: episodes.len(),
-                first: episodes.iter().map(|episode| episode.episode_index).min().unwrap_or(0),
-                last: episodes.iter().map(|episode| episode.episode_index).max().unwrap_or(0),
-            }
-            .into());
-        }
-    }
-    let known_tasks = || episodes.iter().flat_map(|episode| &episode.tasks);
-    if let Some(task) = options.tasks.iter().find(|task| !known_tasks().any(|known| known == *task)) {
-        let place = dataset.root().display().to_string();
-        return Err(unknown("task", task, place, known_tasks().map(String::as_str)));
-    }
-    let is_taken = |episode: &&EpisodeInfo| {
-        let by_number = options.episodes.is_empty()
-            || options.episodes.iter().any(|span| span.0.contains(&episode.episode_index));
-        let by_task =
-            options.tasks.is_empty() || episode.tasks.iter().any(|task| options.tasks.contains(task));
-        by_number && by_task
-    };
-    let taken: Vec<_> = episodes.iter().filter(is_taken).collect();
-    if taken.is_empty() {
-        return Err(invalid(
-            &format!("datasets `{}`", options.path),
-            "no episode",
-            "at least one that both filters leave",
-        ));
-    }
-    Ok(taken)
 }
 
 fn cameras(datasets: &[Dataset], options: &DataOptions) -> Result<Vec<CameraSource>, Error> {

@@ -40,17 +40,17 @@ impl Hub {
         }
     }
 
-    /// Opens a dataset. One that is named, not a folder, has to have the files of the chosen episodes in one of the caches;
+    /// Opens a dataset. One that is named, not a folder, has to have the files that are `needed` of it in one of the caches;
     /// otherwise they, and the metadata, are fetched from the hub. A path that exists, or that cannot be a name on the
     /// hub, is taken as it is.
     ///
     /// # Errors
-    /// If it cannot be opened or chosen from, or is in neither cache, and the hub may not be asked, cannot be reached, or
-    /// does not have it.
+    /// If it cannot be opened, or is in neither cache, and the hub may not be asked, cannot be reached, or does not have
+    /// it; or what `needed` says of the hub's.
     pub fn open(
         &self,
         path: &str,
-        chosen: impl Fn(&Dataset) -> Result<Vec<u64>, Error>,
+        needed: impl Fn(&Dataset) -> Result<BTreeSet<PathBuf>, Error>,
     ) -> Result<Dataset, Error> {
         if Path::new(path).exists() || !is_name(path) {
             return Ok(Dataset::open(path)?);
@@ -59,7 +59,7 @@ impl Hub {
         let cached = cache.dataset(path.to_owned()).get(INFO).map(|info| root_of(&info));
         let mut found = Vec::new();
         for root in [Some(self.lerobot_home.join(path)), cached].into_iter().flatten() {
-            match open_whole(&root, &chosen)? {
+            match open_whole(&root, &needed) {
                 Ok(dataset) => return Ok(dataset),
                 Err(lack) => found.push(lack),
             }
@@ -80,7 +80,7 @@ impl Hub {
         let remote = Remote::open(self, path, &cache).map_err(refused)?;
         let dataset = Dataset::open(remote.fetch_metadata().map_err(refused)?)?;
         let root = dataset.root();
-        for file in files(&dataset, chosen(&dataset)?)? {
+        for file in needed(&dataset)? {
             let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy();
             remote.repo.get(&name).map_err(refused)?;
         }
@@ -90,41 +90,21 @@ impl Hub {
     }
 }
 
-/// All episodes of a dataset.
-///
-/// # Errors
-/// None: as a choice of [`Hub::open`].
-pub fn every_episode(dataset: &Dataset) -> Result<Vec<u64>, Error> {
-    Ok(dataset.episodes().iter().map(|episode| episode.episode_index).collect())
-}
-
 /// The dataset in `root`, or what it lacks: LeRobot fetches the description first, and sometimes that alone, or a few
-/// episodes.
+/// episodes. One that is older may not have what the hub has.
 fn open_whole(
     root: &Path,
-    chosen: impl Fn(&Dataset) -> Result<Vec<u64>, Error>,
-) -> Result<Result<Dataset, String>, Error> {
-    let lacks = |what: &dyn std::fmt::Display| Ok(Err(format!("{what}")));
+    needed: impl Fn(&Dataset) -> Result<BTreeSet<PathBuf>, Error>,
+) -> Result<Dataset, String> {
     if !root.join(INFO).exists() {
-        return lacks(&format_args!("no {}", root.join(INFO).display()));
+        return Err(format!("no {}", root.join(INFO).display()));
     }
-    let dataset = match Dataset::open(root) {
-        Ok(dataset) => dataset,
-        Err(error) => return lacks(&error),
-    };
-    match files(&dataset, chosen(&dataset)?)?.iter().find(|file| !file.exists()) {
-        Some(file) => lacks(&format_args!("no {}", file.display())),
-        None => Ok(Ok(dataset)),
+    let dataset = Dataset::open(root).map_err(|error| error.to_string())?;
+    let needed = needed(&dataset).map_err(|error| error.to_string())?;
+    match needed.iter().find(|file| !file.exists()) {
+        Some(file) => Err(format!("no {}", file.display())),
+        None => Ok(dataset),
     }
-}
-
-/// The files that hold these episodes.
-fn files(dataset: &Dataset, episodes: Vec<u64>) -> Result<BTreeSet<PathBuf>, Error> {
-    let mut files = BTreeSet::new();
-    for episode in episodes {
-        files.extend(dataset.files_of(episode)?);
-    }
-    Ok(files)
 }
 
 /// A dataset on the hub, at one commit.
@@ -167,7 +147,7 @@ fn is_name(path: &str) -> bool {
 }
 
 /// Tables in `meta/`; BEHAVIOR-1K has a JSON file an episode below it, which nobody reads.
-fn is_metadata(file: &str) -> bool {
+pub(crate) fn is_metadata(file: &str) -> bool {
     file.strip_prefix("meta/").is_some_and(|file| !file.contains('/') || file.ends_with(".parquet"))
 }
 

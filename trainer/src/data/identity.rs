@@ -1,39 +1,59 @@
-//! What tells the data of one training from those of another.
+//! What tells the data of one training from those of another, wherever they lie.
 
 use crate::Error;
-use crate::data::corpus::Corpus;
+use crate::data::choice::files_of;
+use crate::data::corpus::{Corpus, EpisodeId};
+use crate::data::hub::is_metadata;
 use sha2::{Digest, Sha256};
+use sinew_dataset::Dataset;
 use sinew_models::contract::hash_file;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A hash of what a dataset gives to a training, wherever it lies: the content of its metadata, where the instructions are,
-/// and names and sizes of the files that hold the chosen episodes, as reading all videos would take long.
+/// A hash of what a dataset gives to a training: its metadata, and the files of the training's episodes.
 ///
 /// # Errors
 /// If the metadata cannot be read.
 pub fn identity(corpus: &Corpus, place: usize) -> Result<String, Error> {
-    let dataset = corpus.dataset(place);
     let mut hash = Sha256::new();
-    let mut add = |path: &Path, content: &str| {
-        let name = path.strip_prefix(dataset.root()).unwrap_or(path).to_string_lossy();
-        hash.update(format!("{name}\n{content}\n"));
-    };
-    for path in files_below(&dataset.root().join("meta"))? {
-        add(&path, &hash_file(&path)?.sha256);
-    }
+    hash.update(metadata_hash(corpus.dataset(place))?);
     let episodes = corpus.train_episodes().iter().chain(corpus.validation_episodes());
-    let mut held_in = BTreeSet::new();
-    for episode in episodes.filter(|episode| episode.dataset == place) {
-        held_in.extend(dataset.files_of(episode.episode_index)?);
+    for episode in episodes.filter(|episode| episode.dataset == place).collect::<BTreeSet<_>>() {
+        hash.update(files_and_sizes(corpus, *episode)?);
     }
-    for path in held_in {
-        // The video of a camera that is not shown need not be there.
+    Ok(hex(hash))
+}
+
+/// A hash of a dataset's metadata: the instructions and where everything is.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn metadata_hash(dataset: &Dataset) -> Result<String, Error> {
+    let mut hash = Sha256::new();
+    for path in files_below(&dataset.root().join("meta"))? {
+        let name = path.strip_prefix(dataset.root()).unwrap_or(&path).to_string_lossy();
+        if is_metadata(&name) {
+            hash.update(format!("{name} {}\n", hash_file(&path)?.sha256));
+        }
+    }
+    Ok(hex(hash))
+}
+
+/// Names and sizes of the files that hold an episode's rows and the pictures that are shown, a line each: to read all videos
+/// would take longer than it is worth.
+///
+/// # Errors
+/// If the metadata do not say where they are.
+pub fn files_and_sizes(corpus: &Corpus, episode: EpisodeId) -> Result<String, Error> {
+    let root = corpus.dataset(episode.dataset).root();
+    let cameras = corpus.cameras().iter().map(|camera| camera.names[episode.dataset].as_str());
+    let mut lines = String::new();
+    for path in files_of(corpus.dataset(episode.dataset), episode.episode_index, cameras)? {
         let size = fs::metadata(&path).map_or("missing".to_owned(), |file| file.len().to_string());
-        add(&path, &size);
+        lines += &format!("{} {size}\n", path.strip_prefix(root).unwrap_or(&path).display());
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(lines)
 }
 
 /// Every file under a folder, in order.
@@ -48,4 +68,8 @@ fn files_below(folder: &Path) -> Result<BTreeSet<PathBuf>, Error> {
         }
     }
     Ok(found)
+}
+
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,10 +9,10 @@ use crate::Error;
 use crate::data::corpus::Corpus;
 use crate::data::frame_cache::FrameCache;
 use crate::data::sample::{Draw, FrameId, Picture, Sample};
-use crate::data::window::{Task, Window};
+use crate::data::window::{Task, Window, take_groups};
 use serde::{Deserialize, Serialize};
 use sinew_dataset::Videos;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::iter::Peekable;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -21,9 +21,6 @@ const BYTES_PER_MB: usize = 1_000_000;
 
 /// What a camera's pictures are taken to have if the dataset does not say: 720 × 720 pixels.
 const USUAL_PICTURE_BYTES: usize = 3 * 720 * 720;
-
-/// Videos that are kept open to be read on: those of a usual window, eight blocks of three cameras.
-const OPEN_VIDEOS: usize = 24;
 
 /// The `[loader]` table of a training's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,12 +70,15 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     tasks: VecDeque<Task>,
+    /// Whose pictures are being decoded. The next window's of the same are for whoever reads on behind them.
+    busy: BTreeSet<(usize, u64, usize)>,
     is_closed: bool,
 }
 
 impl<D: Iterator<Item = Draw>> Loader<D> {
     /// Starts the threads. `cameras` are places among the corpus's; a sample has one picture each, unless
-    /// `needs_pictures` says that its draw can do without.
+    /// `needs_pictures` says that its draw can do without. Of each camera, so many videos are kept open as blocks are read
+    /// `side_by_side`, to be read on.
     ///
     /// # Errors
     /// If the system refuses a thread.
@@ -87,6 +87,7 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
         cameras: Vec<usize>,
         draws: D,
         options: LoaderOptions,
+        side_by_side: usize,
         needs_pictures: impl Fn(&Draw) -> bool + Send + 'static,
     ) -> Result<Self, Error> {
         let window_bytes = options.memory_mb.saturating_mul(BYTES_PER_MB) / 2;
@@ -94,7 +95,7 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
         let camera_count = cameras.len();
         let kept = FrameCache::new(options.frame_cache_mb.saturating_mul(BYTES_PER_MB));
         let (queue, changed) = (Mutex::default(), Condvar::new());
-        let videos = Videos::new(OPEN_VIDEOS);
+        let videos = Videos::new(side_by_side * cameras.len());
         let shared = Arc::new(Shared { corpus: corpus.clone(), cameras, kept, videos, queue, changed });
         let mut loader = Self {
             draws: draws.peekable(),
@@ -130,7 +131,7 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
     /// Plans windows until two are under way or the draws end.
     fn plan(&mut self) {
         while self.windows.len() < 2 {
-            let draws = self.next_draws();
+            let draws = take_groups(&mut self.draws, self.window_draw_count);
             if draws.is_empty() {
                 return;
             }
@@ -139,24 +140,6 @@ impl<D: Iterator<Item = Draw>> Loader<D> {
             self.shared.changed.notify_all();
             self.windows.push_back(window);
         }
-    }
-
-    /// As many draws as there is room for; rather whole groups than part of one more.
-    fn next_draws(&mut self) -> Vec<Draw> {
-        let (mut draws, mut group_start) = (Vec::<Draw>::new(), 0);
-        while draws.len() < self.window_draw_count
-            && let Some(next) = self.draws.peek()
-        {
-            if draws.last().is_some_and(|last| (last.epoch, last.group) != (next.epoch, next.group)) {
-                let group_draw_count = draws.len() - group_start;
-                if draws.len() + group_draw_count > self.window_draw_count {
-                    break;
-                }
-                group_start = draws.len();
-            }
-            draws.extend(self.draws.next());
-        }
-        draws
     }
 
     fn sample(&self, window: &Window) -> Result<Sample, Error> {
@@ -226,6 +209,8 @@ impl Shared {
     fn work(&self) {
         while let Some(task) = self.next_task() {
             self.decode(&task);
+            self.queue().busy.remove(&task.video());
+            self.changed.notify_all();
         }
     }
 
@@ -235,7 +220,9 @@ impl Shared {
             if queue.is_closed {
                 return None;
             }
-            if let Some(task) = queue.tasks.pop_front() {
+            let free = queue.tasks.iter().position(|task| !queue.busy.contains(&task.video()));
+            if let Some(task) = free.and_then(|place| queue.tasks.remove(place)) {
+                queue.busy.insert(task.video());
                 return Some(task);
             }
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);

@@ -2,6 +2,7 @@
 
 mod augment;
 mod check;
+mod choice;
 mod compare;
 mod corpus;
 mod derived;
@@ -24,12 +25,13 @@ mod window;
 
 pub use augment::{AugmentOptions, Augmenter};
 pub use check::{Finding, Findings, Severity, check};
+pub use choice::{episodes_in, files_in};
 pub use compare::{Disagreement, TOLERANCE, compare};
 pub use corpus::{CameraSource, Corpus, EpisodeId};
 pub use derived::DerivedNumber;
 pub use describe::{CameraDescription, Description, FeatureDescription};
-pub use hub::{Hub, every_episode};
-pub use identity::identity;
+pub use hub::Hub;
+pub use identity::{files_and_sizes, identity, metadata_hash};
 pub use loader::{Loader, LoaderOptions};
 pub use numbers::Numbers;
 pub use options::{

@@ -198,15 +198,17 @@ fn places(width: usize) -> Vec<String> {
     (0..width).map(|place| place.to_string()).collect()
 }
 
-/// The declared width, or where it is left open that of the first episode's column.
+/// The declared width, or where it is left open that of the first episode's column whose rows are here.
 fn width(dataset: &Dataset, feature: &Feature) -> Result<usize, Error> {
     if let Some(width) = feature.shape.iter().copied().product::<Option<usize>>()
         && !feature.shape.is_empty()
     {
         return Ok(width);
     }
-    let first = dataset.episodes().first().map_or(0, |episode| episode.episode_index);
-    Ok(dataset.episode(first)?.column(&feature.name)?.width())
+    let is_here = |number: &u64| dataset.table_path(*number).is_ok_and(|path| path.exists());
+    let mut numbers = dataset.episodes().iter().map(|episode| episode.episode_index);
+    let first = numbers.find(is_here).or(dataset.episodes().first().map(|episode| episode.episode_index));
+    Ok(dataset.episode(first.unwrap_or(0))?.column(&feature.name)?.width())
 }
 
 pub(crate) fn unknown<'a>(

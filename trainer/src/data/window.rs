@@ -3,7 +3,27 @@
 use crate::Error;
 use crate::data::sample::{Draw, FrameId, Picture};
 use std::collections::BTreeMap;
+use std::iter::Peekable;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The next draws, `limit` at most; rather whole groups than part of one more.
+pub(super) fn take_groups(draws: &mut Peekable<impl Iterator<Item = Draw>>, limit: usize) -> Vec<Draw> {
+    let (mut taken, mut group_start) = (Vec::<Draw>::new(), 0);
+    while taken.len() < limit
+        && let Some(next) = draws.peek()
+    {
+        if taken.last().is_some_and(|last| (last.epoch, last.group) != (next.epoch, next.group)) {
+            // Groups are about as large as each other.
+            let group_draw_count = taken.len() - group_start;
+            if taken.len() + group_draw_count > limit {
+                break;
+            }
+            group_start = taken.len();
+        }
+        taken.extend(draws.next());
+    }
+    taken
+}
 
 /// Some draws and the places of their pictures, filled in any order.
 #[derive(Debug)]
@@ -110,6 +130,11 @@ impl Task {
         self.rows.iter().map(|(_, place)| *place)
     }
 
+    /// Dataset, episode and camera.
+    pub(super) fn video(&self) -> (usize, u64, usize) {
+        (self.dataset, self.episode_index, self.camera)
+    }
+
     pub(super) fn frame(&self, place: usize) -> FrameId {
         self.window.draws[place].frame
     }
@@ -134,6 +159,20 @@ mod tests {
 
     fn draw(episode_index: u64, row: usize) -> Draw {
         Draw::of(FrameId { dataset: 0, episode_index, row })
+    }
+
+    #[test]
+    fn windows_end_where_groups_do_unless_one_alone_is_too_large() {
+        let windows = |group_draw_count: usize, limit: usize| {
+            let draws = (0..24).map(|row| Draw { group: row / group_draw_count, ..draw(0, row) });
+            let mut draws = draws.peekable();
+            let lengths = std::iter::from_fn(|| Some(take_groups(&mut draws, limit).len()));
+            lengths.take_while(|length| *length > 0).collect::<Vec<_>>()
+        };
+        assert_eq!(windows(4, 10), [8, 8, 8]);
+        assert_eq!(windows(8, 8), [8, 8, 8]);
+        assert_eq!(windows(12, 10), [10, 2, 10, 2]);
+        assert_eq!(windows(24, 100), [24]);
     }
 
     #[test]

@@ -60,4 +60,6 @@ pub struct FrameKey {
     pub frame: FrameId,
     /// Which augmentation of its pictures; 0 if there is none.
     pub variant: u32,
+    /// A checksum of what is known of the files that the frame is in.
+    pub source: u32,
 }

@@ -12,7 +12,7 @@ pub(super) const FILE_HEADER_LEN: usize = 64;
 pub(super) const RECORD_HEADER_LEN: usize = 32;
 
 /// Names the format and its version.
-const MAGIC: &[u8; 8] = b"sinewfz1";
+const MAGIC: &[u8; 8] = b"sinewfz2";
 
 /// The first bytes of a file: what it is, and of which cache.
 pub(super) fn file_header(digest: &[u8; 32], value_count: usize) -> [u8; FILE_HEADER_LEN] {
@@ -31,7 +31,8 @@ pub(super) fn record(key: FrameKey, payload: &[u8]) -> Vec<u8> {
     record.extend((key.frame.dataset as u32).to_le_bytes());
     record.extend(key.variant.to_le_bytes());
     record.extend(key.frame.episode_index.to_le_bytes());
-    record.extend((key.frame.row as u64).to_le_bytes());
+    record.extend((key.frame.row as u32).to_le_bytes());
+    record.extend(key.source.to_le_bytes());
     record.extend(crc32c::crc32c(payload).to_le_bytes());
     record.extend(crc32c::crc32c(&record).to_le_bytes());
     record.extend(payload);
@@ -47,13 +48,14 @@ pub(super) fn parse_header(header: &[u8; RECORD_HEADER_LEN]) -> Option<(FrameKey
     let (dataset, rest) = fields.split_first_chunk::<4>()?;
     let (variant, rest) = rest.split_first_chunk::<4>()?;
     let (episode_index, rest) = rest.split_first_chunk::<8>()?;
-    let (row, rest) = rest.split_first_chunk::<8>()?;
+    let (row, rest) = rest.split_first_chunk::<4>()?;
+    let (source, rest) = rest.split_first_chunk::<4>()?;
     let frame = FrameId {
         dataset: u32::from_le_bytes(*dataset) as usize,
         episode_index: u64::from_le_bytes(*episode_index),
-        row: u64::from_le_bytes(*row) as usize,
+        row: u32::from_le_bytes(*row) as usize,
     };
-    let key = FrameKey { frame, variant: u32::from_le_bytes(*variant) };
+    let key = FrameKey { frame, variant: u32::from_le_bytes(*variant), source: u32::from_le_bytes(*source) };
     Some((key, u32::from_le_bytes(*rest.first_chunk::<4>()?)))
 }
 

@@ -1,7 +1,9 @@
 //! From samples to what the model is shown: augmented, resized, or remembered.
 
 use crate::Error;
-use crate::data::{Augmenter, Draw, FrameId, Loader, Picture, Sample, identity};
+use crate::data::{
+    Augmenter, Corpus, Draw, EpisodeId, FrameId, Loader, Picture, Sample, files_and_sizes, metadata_hash,
+};
 use crate::frozen::{CacheKey, CacheMode, EntryShape, FrameKey, FrozenCache};
 use crate::train::learner::{Learner, Seen, Shown};
 use crate::train::setup::Setup;
@@ -10,6 +12,7 @@ use rayon::prelude::*;
 use sinew_models::config::ModelConfig;
 use sinew_models::contract::hash_file;
 use sinew_models::smolvla::LayerCache;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,7 +32,23 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct FrameSource<'a> {
     setup: &'a Setup,
-    cache: Option<Arc<FrozenCache>>,
+    cache: Option<Arc<Remembered>>,
+}
+
+/// The cache, and what its entries are called.
+#[derive(Debug)]
+struct Remembered {
+    cache: FrozenCache,
+    /// Checksums of the files that episodes are in, by dataset and episode.
+    sources: HashMap<(usize, u64), u32>,
+}
+
+impl Remembered {
+    fn key(&self, frame: FrameId, variant: u32) -> FrameKey {
+        // The corpus has no other episodes.
+        let source = self.sources.get(&(frame.dataset, frame.episode_index)).copied().unwrap_or(0);
+        FrameKey { frame, variant, source }
+    }
 }
 
 impl<'a> FrameSource<'a> {
@@ -38,7 +57,10 @@ impl<'a> FrameSource<'a> {
     /// # Errors
     /// If the cache asked for cannot be had.
     pub fn new(setup: &'a Setup, learner: &Learner<'_>, folder: &Path) -> Result<Self, Error> {
-        let cache = open_cache(setup, learner, folder)?.map(Arc::new);
+        let cache = match open_cache(setup, learner, folder)? {
+            Some(cache) => Some(Arc::new(Remembered { cache, sources: sources(&setup.corpus)? })),
+            None => None,
+        };
         Ok(Self { setup, cache })
     }
 
@@ -52,9 +74,11 @@ impl<'a> FrameSource<'a> {
         let variants = self.setup.config.cache.variants;
         let needs_pictures = move |draw: &Draw| {
             let variant = variant(&augmenter, draw, variants, purpose);
-            cache.as_ref().is_none_or(|cache| !cache.contains(FrameKey { frame: draw.frame, variant }))
+            cache.as_ref().is_none_or(|known| !known.cache.contains(known.key(draw.frame, variant)))
         };
-        Loader::start(self.setup.corpus.clone(), cameras, draws, self.setup.config.loader, needs_pictures)
+        let config = &self.setup.config;
+        let side_by_side = config.data.shuffle.window_blocks;
+        Loader::start(self.setup.corpus.clone(), cameras, draws, config.loader, side_by_side, needs_pictures)
     }
 
     /// Samples as the model takes them.
@@ -87,7 +111,7 @@ impl<'a> FrameSource<'a> {
         let mut shown = Shown { numbers, seen: Seen::Pixels(Vec::new()) };
         shown.seen = match &self.cache {
             None => Seen::Pixels(self.pixels(sample, epoch, purpose)?),
-            Some(cache) => self.remembered(cache, learner, sample, &shown, purpose)?,
+            Some(known) => self.remembered(known, learner, sample, &shown, purpose)?,
         };
         Ok(shown)
     }
@@ -95,14 +119,14 @@ impl<'a> FrameSource<'a> {
     /// What the cache has of the frame, or what is computed now and kept.
     fn remembered(
         &self,
-        cache: &FrozenCache,
+        known: &Remembered,
         learner: &Learner<'_>,
         sample: &Sample,
         shown: &Shown,
         purpose: Purpose,
     ) -> Result<Seen, Error> {
         let variant = variant(&self.setup.augmenter, &sample.draw, self.setup.config.cache.variants, purpose);
-        let key = FrameKey { frame: sample.draw.frame, variant };
+        let (cache, key) = (&known.cache, known.key(sample.draw.frame, variant));
         let keeps_prefix = self.setup.config.cache.mode == CacheMode::Prefix;
         let tensors = match cache.get(key, &self.setup.device)? {
             Some(tensors) => tensors,
@@ -165,7 +189,7 @@ impl<'a> FrameSource<'a> {
 
     /// What the cache was good for, in words; nothing if there is none.
     pub fn cache_report(&self) -> Option<String> {
-        let usage = self.cache.as_ref()?.usage();
+        let usage = self.cache.as_ref()?.cache.usage();
         Some(format!(
             "cache: {} frames in {} MB, {} found, {} computed, {} not stored, {} damaged",
             usage.entry_count,
@@ -191,6 +215,16 @@ fn pair_up(tensors: &[Tensor]) -> Vec<LayerCache<Tensor>> {
     pairs.map(|pair| LayerCache { key: pair[0].clone(), value: pair[1].clone() }).collect()
 }
 
+/// A checksum of names and sizes of each episode's files.
+fn sources(corpus: &Corpus) -> Result<HashMap<(usize, u64), u32>, Error> {
+    let episodes = corpus.train_episodes().iter().chain(corpus.validation_episodes());
+    let source = |episode: &EpisodeId| {
+        let files = files_and_sizes(corpus, *episode)?;
+        Ok(((episode.dataset, episode.episode_index), crc32c::crc32c(files.as_bytes())))
+    };
+    episodes.map(source).collect()
+}
+
 /// The cache of everything that the frozen part depends on.
 fn open_cache(setup: &Setup, learner: &Learner<'_>, folder: &Path) -> Result<Option<FrozenCache>, Error> {
     let options = &setup.config.cache;
@@ -214,7 +248,7 @@ fn open_cache(setup: &Setup, learner: &Learner<'_>, folder: &Path) -> Result<Opt
     Ok(Some(FrozenCache::open(&place, &cache_key(setup)?, shape, options.dtype, limit)?))
 }
 
-/// Weights, sizes, words, pictures: whatever changes an entry.
+/// Weights, sizes, words: whatever changes all entries. Pictures have their part in each entry's own key.
 fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
     let config = &setup.config;
     let names: Vec<&str> =
@@ -240,7 +274,7 @@ fn cache_key(setup: &Setup) -> Result<CacheKey, Error> {
         .with("seed", &if setup.augmenter.changes_pictures() { config.run.seed } else { 0 }.to_le_bytes())
         .with("slots", format!("{:?} {:?}", setup.slots, setup.corpus.cameras()).as_bytes());
     for place in 0..setup.corpus.dataset_count() {
-        key = key.with("dataset", identity(&setup.corpus, place)?.as_bytes());
+        key = key.with("dataset", metadata_hash(setup.corpus.dataset(place))?.as_bytes());
     }
     key.with_weights(&setup.base.weights, names)
 }

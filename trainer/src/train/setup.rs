@@ -92,7 +92,8 @@ impl Setup {
         }
         let state_names = corpus.state_names().into_iter().map(str::to_owned).collect::<Vec<_>>();
         let robot = Embodiment::named(&config.data.robot)?;
-        let augmenter = Augmenter::new(&config.augment, &state_names, &robot, config.run.seed)?;
+        let recorded = &state_names[..state_names.len() - corpus.derived_numbers().len()];
+        let augmenter = Augmenter::new(&config.augment, recorded, &robot, config.run.seed)?;
         let normalized =
             |statistics: &FeatureStatistics, mode| normalizer(&statistics.names, statistics.normalizer(mode));
         let state = normalized(&statistics.state, normalization.state)?;

@@ -3,11 +3,12 @@
 use crate::support::{V21, V30, fixture};
 use sinew_dataset::Dataset;
 use sinew_trainer::Error;
-use sinew_trainer::data::{Hub, every_episode};
+use sinew_trainer::data::{EpisodeSpan, Hub, files_in};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -51,7 +52,7 @@ fn answer(mut stream: TcpStream, dataset: &str, withheld: &str) {
     let range =
         headers.iter().find_map(|line| line.to_lowercase().strip_prefix("range: bytes=").map(str::to_owned));
     let root = fixture(dataset);
-    let files = files_in(&root, &root);
+    let files = files_in_folder(&root, &root);
     let (status, extra, body) = if path.starts_with("/api/datasets/user/sample") {
         let siblings: Vec<_> = files.iter().map(|file| serde_json::json!({ "rfilename": file })).collect();
         let listing = serde_json::json!({ "sha": COMMIT, "siblings": siblings });
@@ -79,17 +80,21 @@ fn answer(mut stream: TcpStream, dataset: &str, withheld: &str) {
     stream.write_all(&body).unwrap();
 }
 
-fn files_in(folder: &Path, root: &Path) -> Vec<String> {
+fn files_in_folder(folder: &Path, root: &Path) -> Vec<String> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths
         .flat_map(|path| {
             if path.is_dir() {
-                files_in(&path, root)
+                files_in_folder(&path, root)
             } else {
                 vec![path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()]
             }
         })
         .collect()
+}
+
+fn every_episode(dataset: &Dataset) -> Result<BTreeSet<PathBuf>, Error> {
+    files_in(dataset, &[])
 }
 
 fn hub(home: &TempDir, endpoint: &str) -> Hub {
@@ -164,18 +169,20 @@ fn what_is_nowhere_is_said_with_where_it_was_looked_for() {
 fn only_the_chosen_episodes_are_fetched_and_others_when_they_are_chosen() {
     let (home, served) = (tempfile::tempdir().unwrap(), FakeHub::start_with(V21, "nothing"));
     let hub = hub(&home, &served.address);
-    let tables = |dataset: &Dataset| {
-        let mut tables = files_in(dataset.root(), dataset.root());
-        tables.retain(|file| file.starts_with("data/"));
-        tables.sort();
-        tables
+    let held = |dataset: &Dataset| -> BTreeSet<String> {
+        let files = files_in_folder(dataset.root(), dataset.root()).into_iter();
+        files.filter(|file| !file.starts_with("meta/")).collect()
     };
-    let all = tables(&Dataset::open(fixture(V21)).unwrap());
-    let [first, second] = [&all[0], &all[1]];
-    let number =
-        |place: usize| move |dataset: &Dataset| Ok::<_, Error>(vec![dataset.episodes()[place].episode_index]);
+    let of = |places: &[usize]| -> BTreeSet<String> {
+        let places = places.iter().map(|place| format!("episode_{place:06}."));
+        let places: Vec<String> = places.collect();
+        let all = held(&Dataset::open(fixture(V21)).unwrap()).into_iter();
+        all.filter(|file| places.iter().any(|place| file.contains(place))).collect()
+    };
+    let number = |number: u64| move |dataset: &Dataset| files_in(dataset, &[EpisodeSpan(number..=number)]);
     let dataset = hub.open("user/sample", number(0)).unwrap();
-    assert_eq!(tables(&dataset), [first.clone()]);
+    assert_eq!(held(&dataset), of(&[0]));
+    assert_eq!(held(&dataset).len(), 3, "a table and two videos");
     let episode = dataset.episode(dataset.episodes()[0].episode_index).unwrap();
     for camera in dataset.cameras() {
         assert!(episode.frames(&camera.name).unwrap().frame_at(0).is_ok());
@@ -183,8 +190,11 @@ fn only_the_chosen_episodes_are_fetched_and_others_when_they_are_chosen() {
     let offline = Hub { is_offline: true, ..hub.clone() };
     assert!(offline.open("user/sample", number(0)).is_ok());
     let error = offline.open("user/sample", number(1)).unwrap_err().to_string();
-    assert!(error.contains(second) && error.contains("HF_HUB_OFFLINE"), "{error}");
-    assert_eq!(tables(&hub.open("user/sample", number(1)).unwrap()), [first.clone(), second.clone()]);
+    assert!(error.contains("episode_000001.parquet") && error.contains("HF_HUB_OFFLINE"), "{error}");
+    assert_eq!(held(&hub.open("user/sample", number(1)).unwrap()), of(&[0, 1]));
+    // Nobody has this one, as the hub's own metadata say.
+    let error = hub.open("user/sample", number(7)).unwrap_err().to_string();
+    assert!(error.contains("episode 7"), "{error}");
 }
 
 #[test]
@@ -192,7 +202,7 @@ fn recordings_of_lerobot_and_folders_are_taken_as_they_are() {
     let home = tempfile::tempdir().unwrap();
     let hub = Hub { is_offline: true, ..hub(&home, "http://127.0.0.1:9") };
     let (recorded, folder) = (home.path().join("lerobot/me/eggs"), fixture(V30));
-    for file in files_in(&folder, &folder) {
+    for file in files_in_folder(&folder, &folder) {
         let copy = recorded.join(&file);
         fs::create_dir_all(copy.parent().unwrap()).unwrap();
         fs::copy(folder.join(&file), &copy).unwrap();

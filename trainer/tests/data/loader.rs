@@ -33,7 +33,8 @@ fn samples_are_the_frames_drawn_in_the_order_of_the_draws() {
         let draws = shuffled(&corpus, dataset);
         let cameras = cameras(&corpus);
         let loader =
-            Loader::start(corpus.clone(), cameras.clone(), draws.iter().copied(), SMALL, |_| true).unwrap();
+            Loader::start(corpus.clone(), cameras.clone(), draws.iter().copied(), SMALL, 4, |_| true)
+                .unwrap();
         assert!((2..draws.len() / 3).contains(&loader.window_draw_count()), "{}", loader.window_draw_count());
         let samples: Vec<_> = loader.map(Result::unwrap).collect();
         assert_eq!(samples.iter().map(|sample| sample.draw).collect::<Vec<_>>(), draws);
@@ -58,7 +59,7 @@ fn pictures_that_nobody_needs_are_not_decoded() {
     let corpus = Arc::new(Corpus::open(&all_of_folder(scratch.folder()), 10).unwrap());
     let draws = shuffled(&corpus, V21);
     let loader =
-        Loader::start(corpus.clone(), cameras(&corpus), draws.iter().copied(), SMALL, |_| false).unwrap();
+        Loader::start(corpus.clone(), cameras(&corpus), draws.iter().copied(), SMALL, 4, |_| false).unwrap();
     let samples: Vec<_> = loader.map(Result::unwrap).collect();
     assert_eq!(samples.len(), draws.len());
     assert!(samples.iter().all(|sample| sample.pictures.is_empty()));
@@ -77,7 +78,7 @@ fn a_sample_that_cannot_be_had_is_named_after_those_before_it() {
     videos.sort();
     std::fs::remove_file(videos.last().unwrap()).unwrap();
     let loader =
-        Loader::start(corpus.clone(), cameras(&corpus), draws.iter().copied(), SMALL, |_| true).unwrap();
+        Loader::start(corpus.clone(), cameras(&corpus), draws.iter().copied(), SMALL, 4, |_| true).unwrap();
     let mut samples: Vec<_> = loader.collect();
     let error = samples.pop().unwrap().unwrap_err().to_string();
     assert_eq!(samples.len(), first_bad);
@@ -101,7 +102,7 @@ fn a_loader_that_is_dropped_early_stops() {
     let corpus = Arc::new(Corpus::open(&all_of(BEHAVIOR), 10).unwrap());
     let draws = shuffled(&corpus, BEHAVIOR);
     let endless = draws.iter().copied().cycle();
-    let mut loader = Loader::start(corpus.clone(), cameras(&corpus), endless, SMALL, |_| true).unwrap();
+    let mut loader = Loader::start(corpus.clone(), cameras(&corpus), endless, SMALL, 4, |_| true).unwrap();
     assert_eq!(loader.next().unwrap().unwrap().draw, draws[0]);
     drop(loader);
     assert_eq!(Arc::strong_count(&corpus), 1);
@@ -114,7 +115,7 @@ fn kept_pictures_are_the_same_when_they_are_shown_again() {
     let twice = draws.iter().chain(&draws).copied().collect::<Vec<_>>();
     let options = LoaderOptions { frame_cache_mb: 30, ..SMALL };
     let loader =
-        Loader::start(corpus.clone(), cameras(&corpus), twice.into_iter(), options, |_| true).unwrap();
+        Loader::start(corpus.clone(), cameras(&corpus), twice.into_iter(), options, 4, |_| true).unwrap();
     let samples: Vec<_> = loader.map(Result::unwrap).collect();
     for (first, second) in samples.iter().zip(&samples[30..]) {
         assert!(first.pictures == second.pictures, "{:?}", first.draw);

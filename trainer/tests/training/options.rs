@@ -26,7 +26,7 @@ fn last_line(bench: &Bench, name: &str, kind: &str) -> serde_json::Value {
 fn a_cache_changes_neither_losses_nor_weights() {
     let bench = Bench::new();
     // Two epochs of a few frames, so that the second is remembered.
-    let few = "run.steps = 24\ndata.sub_episode = { length = 24 }\n";
+    let few = "run.steps = 24\ndata.validation_fraction = 0.7\n";
     let off = bench.train("off", few).unwrap();
     let name = format!("{EXPERT}0.mlp.gate_proj.weight");
     for mode in ["vision", "prefix"] {
@@ -56,6 +56,63 @@ fn the_same_episodes_in_either_format_train_the_same_policy() {
         (bench.losses(name), tensors(&outcome.last.join("pretrained_model/model.safetensors")))
     };
     assert!(of("v21", &v21) == of("v30", &v30));
+    // Both at once, by weight; each has its own place in what the run says.
+    let both = format!("data.datasets = [{{ path = {v21:?}, weight = 3.0 }}, {{ path = {v30:?} }}]\n");
+    assert_eq!(bench.train("both", &both).unwrap().step, 12);
+    let run = fs::read_to_string(bench.output("both").join("run.json")).unwrap();
+    let run: serde_json::Value = serde_json::from_str(&run).unwrap();
+    let [first, second] = [&run["datasets"][0], &run["datasets"][1]];
+    assert_eq!(first["name"].as_str(), v21.to_str());
+    assert_eq!(second["name"].as_str(), v30.to_str());
+    assert!(first["frame_count"] == second["frame_count"] && first["sha256"] != second["sha256"]);
+}
+
+/// As on a GPU: products in bfloat16, which keeps two digits, of weights that stay in float32.
+#[test]
+fn a_run_in_bfloat16_learns_nearly_the_same_and_keeps_its_weights_in_float32() {
+    let bench = Bench::new();
+    bench.train("exact", "run.steps = 4\n").unwrap();
+    let outcome = bench.train("rounded", "run.steps = 4\nrun.dtype = \"bfloat16\"\n").unwrap();
+    for (exact, rounded) in bench.losses("exact").values().zip(bench.losses("rounded").values()) {
+        let (exact, rounded) = (f64::from_bits(*exact), f64::from_bits(*rounded));
+        assert!(exact != rounded && (exact - rounded).abs() < 0.02 * exact, "{exact}, {rounded}");
+    }
+    let stored = tensors(&outcome.last.join("pretrained_model/model.safetensors"));
+    assert_eq!(stored[&format!("{EXPERT}0.mlp.gate_proj.weight")].0, "F32");
+}
+
+/// What is kept of a frame is of its pictures and words: neither where they lie nor what is learned from them matters.
+#[test]
+fn a_cache_serves_other_runs_on_the_same_frames() {
+    let bench = Bench::new();
+    let (cache, moved) = (bench.output("kept"), bench.output("moved"));
+    let copied = Command::new("cp").arg("-r").arg(bench.dataset()).arg(&moved).status().unwrap();
+    assert!(copied.success());
+    let size = || {
+        let files: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap()).collect();
+        let kept =
+            |entry: &&fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "frozen");
+        files.iter().filter(kept).map(|entry| entry.metadata().unwrap().len()).collect::<Vec<_>>()
+    };
+    let run = |name: &str, more: &str| {
+        let all = format!("run.steps = 3\ncache.mode = \"prefix\"\ncache.folder = {cache:?}\n{more}");
+        bench.train(name, &all).unwrap();
+        size()
+    };
+    let first = run("first", "");
+    assert!(first.len() == 1 && first[0] > 10_000, "{first:?}");
+    assert_eq!(run("again", ""), first);
+    let shorter = format!("policy.chunk_size = 6\ndata.datasets = [{{ path = {moved:?} }}]\n");
+    assert_eq!(run("shorter-and-moved", &shorter), first);
+    // Another video under the same name and words is another picture.
+    for episode in 0..3 {
+        let path = moved.join(format!("videos/chunk-000/observation.images.head/episode_{episode:06}.mp4"));
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.push(0);
+        fs::write(&path, bytes).unwrap();
+    }
+    let grown = run("other-pictures", &shorter);
+    assert!(grown.len() == 1 && grown[0] > first[0], "{grown:?}, {first:?}");
 }
 
 /// The average forgets by `min(decay, (1 + step) / (10 + step))`, so that it does not keep its first numbers for long.
