@@ -15,6 +15,7 @@ mod loader;
 mod numbers;
 mod options;
 mod order;
+mod pixels;
 mod sample;
 mod selection;
 mod split;

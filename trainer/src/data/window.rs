@@ -171,7 +171,7 @@ mod tests {
         };
         assert_eq!(windows(4, 10), [8, 8, 8]);
         assert_eq!(windows(8, 8), [8, 8, 8]);
-        assert_eq!(windows(12, 10), [10, 2, 10, 2]);
+        assert_eq!(windows(12, 10), [10, 10, 4]);
         assert_eq!(windows(24, 100), [24]);
     }
 

@@ -71,6 +71,28 @@ fn every_faulty_episode_is_told_and_the_others_are_looked_at_too() {
     assert!(found[2].1.contains("episode 2: observation.images.head: 63 pictures for 57 rows"), "{found:?}");
 }
 
+/// As of a dataset on the hub of which the others were never fetched.
+#[test]
+fn some_episodes_can_be_looked_at_without_the_others() {
+    let scratch = Scratch::copy_of(V21);
+    for episode in [0, 2] {
+        fs::remove_file(scratch.path(&format!("data/chunk-000/episode_00000{episode}.parquet"))).unwrap();
+    }
+    let (code, found) = inspect(scratch.folder(), &["--episodes", "1"]);
+    assert_eq!((code, faults(&found)), (0, vec![]));
+    let folder = scratch.folder().to_str().unwrap();
+    let output = run(&["stats", folder, "--episodes", "1", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(found["statistics"]["action"]["count"], serde_json::json!([50]));
+    assert!(found["findings"].to_string().contains("statistics are of 1 of 3 episodes"), "{found}");
+    let (code, found) = inspect(scratch.folder(), &["--episodes", "0-1"]);
+    assert_eq!((code, faults(&found).len()), (3, 1));
+    let output = run(&["inspect", folder, "--episodes", "7"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("episode 7"), "an unknown one");
+}
+
 #[test]
 fn shifted_times_short_videos_and_damaged_pictures_are_found() {
     let scratch = Scratch::copy_of(V21);
