@@ -125,8 +125,9 @@ impl Processors {
                     Mode::Range => (a.low, a.high) == (b.low, b.high),
                 }
             };
-            let at = (0..width).find(|place| !is_same(place));
-            if undone.mode != found.mode || at.is_some() {
+            let is_undone_alike = undone.mode == found.mode;
+            let at = (0..width).find(|place| is_undone_alike && !is_same(place));
+            if !is_undone_alike || at.is_some() {
                 let said = |rules: &FeatureStatistics| match at {
                     Some(place) => format!("{:?} for number {place}", rules.dimensions[place]),
                     None => format!("{:?}", rules.mode),

@@ -81,7 +81,11 @@ impl Hub {
         let dataset = Dataset::open(remote.fetch_metadata().map_err(refused)?)?;
         let root = dataset.root();
         for file in needed(&dataset)? {
-            let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy();
+            let name = file.strip_prefix(root).unwrap_or(&file).to_string_lossy().into_owned();
+            // Where the metadata point is written to: nowhere but to the names that the hub itself has.
+            if !remote.files.contains(&name) {
+                return Err(missing(format!("the hub has no file {name}, which the metadata name")));
+            }
             remote.repo.get(&name).map_err(refused)?;
         }
         // Only now is the cache said to have it.
@@ -110,7 +114,7 @@ fn open_whole(
 /// A dataset on the hub, at one commit.
 struct Remote {
     repo: ApiRepo,
-    files: Vec<String>,
+    files: BTreeSet<String>,
     commit: String,
 }
 

@@ -60,7 +60,12 @@ fn answer(mut stream: TcpStream, dataset: &str, withheld: &str) {
     } else if let Some(file) = path.strip_prefix(&format!("/datasets/user/sample/resolve/{COMMIT}/"))
         && !file.contains(withheld)
     {
-        let bytes = fs::read(root.join(file)).unwrap();
+        let mut bytes = fs::read(root.join(file)).unwrap();
+        if file == "meta/info.json" && withheld == "data out of the folder" {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.contains("\"data/chunk"), "{text}");
+            bytes = text.replace("\"data/chunk", "\"../../data/chunk").into_bytes();
+        }
         let total = bytes.len();
         let (first, last) = match range.as_deref().and_then(|range| range.split_once('-')) {
             Some((first, last)) => (first.parse().unwrap(), last.parse().unwrap_or(total - 1).min(total - 1)),
@@ -129,6 +134,16 @@ fn a_download_that_broke_off_is_not_taken_for_a_dataset() {
     assert!(offline.open("user/sample", every_episode).is_err());
     let whole = FakeHub::start();
     assert!(hub(&home, &whole.address).open("user/sample", every_episode).is_ok());
+}
+
+#[test]
+fn metadata_that_lead_out_of_the_dataset_fetch_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let served = FakeHub::start_with(V30, "data out of the folder");
+    let error = hub(&home, &served.address).open("user/sample", every_episode).unwrap_err().to_string();
+    assert!(error.contains("../../data/chunk") || error.contains("data_path"), "{error}");
+    let fetched = files_in_folder(&home.path().join("hub"), home.path());
+    assert!(fetched.iter().all(|file| !file.contains("data/chunk")), "{fetched:?}");
 }
 
 /// LeRobot looks at a dataset's description before it fetches more, or nothing more.
